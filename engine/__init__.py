@@ -1,0 +1,1 @@
+"""Hardware: runs a generator as fast as this machine can, behind one protocol."""

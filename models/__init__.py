@@ -1,0 +1,1 @@
+"""Mathematics: networks, features, directions, faces. Tensors in, tensors out."""

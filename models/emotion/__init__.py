@@ -1,0 +1,1 @@
+"""Hearing: features, classifier, voice activity, prosody."""

@@ -1,0 +1,1 @@
+"""Expressions as paths in a generator's latent space."""

@@ -1,0 +1,1 @@
+"""Generators of the StyleGAN family as readable torch modules."""

@@ -1,0 +1,1 @@
+"""Time: sound arriving, stages running side by side, pictures leaving, faults."""

@@ -1,0 +1,1 @@
+"""Sound sources and what carries their samples: microphone, file, ring buffer, resampling."""

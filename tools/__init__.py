@@ -1,0 +1,1 @@
+"""Work done before or after a show: training, searching, measuring. One command per file."""
