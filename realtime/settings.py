@@ -1,0 +1,251 @@
+"""Every setting once, typed, with unit and range; the command line and TOML files are views of this tree.
+
+`load(argv)` merges, later wins: defaults, `--config FILE.toml`, flags and `--set section.key=value`.
+Unknown keys are refused with the nearest known one.
+"""
+
+import argparse
+import difflib
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from models.errors import UserError
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+class Section(BaseModel):
+    """A branch of the tree: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def option(default: Any, description: str, *, flag: str = "", metavar: str = "", unit: str = "", **limits: Any) -> Any:
+    """A setting: its default, what it does, its command-line flag if it has a short one, its unit and its limits."""
+    return Field(default, description=description, json_schema_extra={"flag": flag, "metavar": metavar, "unit": unit}, **limits)
+
+
+class Audio(Section):
+    """Where the voice comes from."""
+
+    source: str = option(
+        "auto",
+        "mic, mic:DEVICE (number or part of its name), a sound FILE, or demo; auto: the default microphone, or demo without one",
+        flag="--audio",
+        metavar="SOURCE",
+    )
+    offline: bool = option(False, "take a file as fast as the machine can, the same result every time", flag="--offline")
+    loop: bool = option(False, "play a file again and again", flag="--loop")
+    speaker: bool = option(True, "let a file be heard on the default output while it plays")
+    gain: float = option(0.0, "added to the sound before anything else", unit="dB", ge=-30, le=30)
+    block: float = option(0.02, "length of the blocks asked of the sound device", unit="s", ge=0.005, le=0.2)
+
+
+class Face(Section):
+    """Whose face answers."""
+
+    name: str = option(
+        "seed:1", "seed:N; a face of the bank plays at once, any other as a preview first", flag="--face", metavar="seed:N"
+    )
+    networks: Path | None = option(
+        None, "folder with the networks that steer the search for a new face's expressions", flag="--networks", metavar="DIR"
+    )
+
+
+class Expression(Section):
+    """How the voice becomes movement."""
+
+    strength: float = option(1.0, "how far the face goes", flag="--strength", metavar="X", ge=0, le=2)
+    attack: float = option(0.6, "time in which an emotion reaches 90 % of its target", unit="s", ge=0, le=10)
+    release: float = option(1.5, "time in which the face lets go to 10 %", unit="s", ge=0, le=10)
+    hold: float = option(1.0, "how long an expression stays after the voice ends", unit="s", ge=0, le=10)
+    mouth: float = option(1.0, "how strongly loudness opens the mouth", ge=0, le=2)
+    life: float = option(
+        1.0, "how strongly a resting face breathes and blinks; 0 turns it off", flag="--life", metavar="X", ge=0, le=2
+    )
+    seed: int = option(0, "of the idle life", ge=0, le=2**31 - 1)
+
+
+class Picture(Section):
+    """How frames are made."""
+
+    size: Annotated[Literal[256, 512, 1024], BeforeValidator(_number)] = option(
+        256, "side of the picture", flag="--size", unit="pixels"
+    )
+    backend: Literal["auto", "openvino", "torch", "tensorrt"] = option("auto", "what runs the generator", flag="--backend")
+    fps: float = option(60.0, "upper limit of drawn frames per second", unit="1/s", ge=1, le=240)
+
+
+class Window(Section):
+    """The window on the screen."""
+
+    enabled: bool = option(True, "show a window; without a screen a video is written instead", flag="--window")
+    fullscreen: bool = option(False, "start in fullscreen", flag="--fullscreen")
+    mirror: bool = option(False, "mirror the picture, as a looking-glass does")
+    hud: bool = option(True, "show the head-up display (H toggles it)", flag="--hud")
+    snapshots: Path = option(Path(), "folder that S saves pictures to")
+
+
+class Video(Section):
+    """The video file."""
+
+    file: Path | None = option(None, "write picture and sound to FILE (.mp4, .mkv or .mov)", flag="--video", metavar="FILE")
+    fps: float = option(25.0, "frames per second of an offline video", flag="--video-fps", metavar="N", unit="1/s", ge=1, le=120)
+
+
+class Osc(Section):
+    """Open Sound Control over UDP."""
+
+    targets: Annotated[list[str], BeforeValidator(_one_or_many)] = option(
+        [], "send to HOST:PORT; may be given several times", flag="--osc", metavar="HOST:PORT"
+    )
+    flat: bool = option(False, "add a flat alias for every nested address")
+    ttl: int = option(1, "time to live of multicast packets", ge=0, le=255)
+    broadcast: bool = option(False, "allow broadcast addresses as targets")
+
+
+class Run(Section):
+    """The show as a whole."""
+
+    seconds: float | None = option(None, "end after N seconds", flag="--seconds", metavar="N", unit="s", gt=0)
+    stats: Path | None = option(None, "write times, drops and latencies to FILE.json at the end", flag="--stats", metavar="FILE")
+    log_level: Literal["debug", "info", "warning", "error"] = option(
+        "info", "how much is told on the terminal", flag="--log-level"
+    )
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    audio: Audio = Audio()
+    face: Face = Face()
+    expression: Expression = Expression()
+    picture: Picture = Picture()
+    window: Window = Window()
+    video: Video = Video()
+    osc: Osc = Osc()
+    run: Run = Run()
+
+
+def walk() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Every setting as (section, key, field), in the order of the tree."""
+    for section, branch in Settings.model_fields.items():
+        kind = branch.annotation
+        assert isinstance(kind, type) and issubclass(kind, Section)
+        for key, field in kind.model_fields.items():
+            yield section, key, field
+
+
+def load(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
+    """Settings from the command line `argv` and the TOML file it may name; the namespace holds what is no setting.
+
+    Raises `UserError` for an unknown key or a value out of range, naming both; argparse exits with 2 for an unknown flag.
+    """
+    namespace = _parser().parse_args(argv)
+    tree: dict[str, dict[str, Any]] = _read_toml(namespace.config) if namespace.config else {}
+    for section, key, field in walk():
+        if _extra(field)["flag"] and (value := getattr(namespace, f"{section}.{key}")) is not None:
+            tree.setdefault(section, {})[key] = value
+    for assignment in namespace.set:
+        section, key, value = _split_assignment(assignment)
+        tree.setdefault(section, {})[key] = value
+    return _validate(tree), namespace
+
+
+def _extra(field: FieldInfo) -> dict[str, str]:
+    assert isinstance(field.json_schema_extra, dict)
+    return {key: str(value) for key, value in field.json_schema_extra.items()}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="speech2expression",
+        description="A voice drives a photo-real face, live.",
+        epilog="example: speech2expression --audio speech.wav --offline --video face.mp4",
+        argument_default=None,
+    )
+    for section, key, field in walk():
+        extra = _extra(field)
+        if not extra["flag"]:
+            continue
+        unit = f" [{extra['unit']}]" if extra["unit"] else ""
+        text = f"{field.description}{unit} (default: {_shown(field.default)})"
+        common: dict[str, Any] = {"dest": f"{section}.{key}", "help": text.replace("%", "%%"), "default": None}
+        if field.annotation is bool:
+            parser.add_argument(extra["flag"], action=argparse.BooleanOptionalAction, **common)
+        elif key == "targets":
+            parser.add_argument(extra["flag"], action="append", metavar=extra["metavar"], **common)
+        else:
+            parser.add_argument(extra["flag"], metavar=extra["metavar"] or _choices(field), **common)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting of the tree (docs/settings.md)"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with the same tree")
+    parser.add_argument("--list-devices", action="store_true", help="name the sound devices and end")
+    return parser
+
+
+def _shown(default: object) -> str:
+    return "none" if default is None or default == [] else str(default)
+
+
+def _choices(field: FieldInfo) -> str:
+    choices = getattr(field.annotation, "__args__", ())
+    return "{" + ",".join(str(choice) for choice in choices) + "}"
+
+
+def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"settings file {path} cannot be read ({error.strerror}); name a TOML file that exists") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"settings file {path} is no TOML: {error}") from error
+    for section, branch in tree.items():
+        if section in Settings.model_fields and not isinstance(branch, dict):
+            raise UserError(
+                f"setting {section} in {path} is a section, got the value {branch!r}; write [{section}] and its keys below"
+            )
+    return tree
+
+
+def _split_assignment(assignment: str) -> tuple[str, str, str]:
+    path, equals, value = assignment.partition("=")
+    section, dot, key = path.strip().partition(".")
+    if not (equals and dot):
+        raise UserError(f"--set expects SECTION.KEY=VALUE, got {assignment!r}")
+    return section, key, value.strip()
+
+
+def _validate(tree: dict[str, dict[str, Any]]) -> Settings:
+    known = [f"{section}.{key}" for section, key, _ in walk()]
+    for section, branch in tree.items():
+        for key in branch if isinstance(branch, dict) and branch else [""]:
+            name = f"{section}.{key}".rstrip(".")
+            if name not in known and name not in Settings.model_fields:
+                raise UserError(f"unknown setting {name!r}; the nearest known one is {_nearest(name, known)!r}")
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][:2])
+        raise UserError(f"setting {name}: {first['msg'].lower()}, got {first['input']!r}") from error
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    # A key in the wrong section is as likely as a typing error, so the key alone is compared as well.
+    key = name.partition(".")[2]
+    same_key = [candidate for candidate in known if key and candidate.endswith("." + key)]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return same_key[0] if same_key else close[0]

@@ -1,0 +1,84 @@
+"""Ring buffer between a sound source and all who listen: one writer, readers with their own cursors, a time for every sample."""
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+ANCHOR_BLOCKS: Final = 256
+"""Blocks over which the earliest arrival is looked for: some seconds, so that drift between clocks is followed."""
+
+
+class Ring:
+    """The last `seconds` of sound, float32 (capacity, channels) at `rate` Hz.
+
+    The writer never waits: a reader that falls behind by more than the capacity loses the oldest samples, which its `Cursor`
+    counts. Written for one writer thread; the sample count is published after the samples, so readers need no lock.
+
+    A sample's time is its number over the rate plus an anchor: the smallest (arrival - length so far) of the last blocks.
+    Blocks may come late or in bursts, never early, so the smallest is nearest to the truth; PortAudio's own capture times
+    were seen to be off by half a second in the first seconds after opening.
+    """
+
+    def __init__(self, rate: int, channels: int, seconds: float = 10.0) -> None:
+        self.rate = rate
+        self.channels = channels
+        self.capacity = int(rate * seconds)
+        self.written = 0
+        """Samples (per channel) ever written."""
+        self._samples: NDArray[np.float32] = np.zeros((self.capacity, channels), np.float32)
+        self._anchors: deque[float] = deque(maxlen=ANCHOR_BLOCKS)
+
+    def write(self, block: NDArray[np.float32], arrived: float) -> None:
+        """Append `block` (n, channels); `arrived` is the clock's time at which its last sample was at hand."""
+        n = len(block)
+        if n > self.capacity:
+            raise ValueError(f"a block of {n} samples does not fit a ring of {self.capacity}")
+        start = self.written % self.capacity
+        first = min(n, self.capacity - start)
+        self._samples[start : start + first] = block[:first]
+        self._samples[: n - first] = block[first:]
+        self._anchors.append(arrived - (self.written + n) / self.rate)
+        self.written += n
+
+    def restart_time(self) -> None:
+        """Forget the anchor: the samples that follow come from a source that was opened anew."""
+        self._anchors.clear()
+
+    def time_of(self, index: int) -> float:
+        """The clock's time at which sample number `index` was captured, seconds."""
+        return min(self._anchors, default=0.0) + index / self.rate
+
+    def cursor(self) -> "Cursor":
+        """A reader that starts with the next sample to be written."""
+        return Cursor(self)
+
+    def _copy(self, begin: int, end: int) -> NDArray[np.float32]:
+        start, n = begin % self.capacity, end - begin
+        first = min(n, self.capacity - start)
+        return np.concatenate([self._samples[start : start + first], self._samples[: n - first]])
+
+
+class Cursor:
+    """One reader's place in a ring."""
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self.position = ring.written
+        """Number of the next sample to be read."""
+        self.lost = 0
+        """Samples overwritten before they were read."""
+
+    def read(self) -> NDArray[np.float32]:
+        """Everything new, (n, channels), n ≥ 0; `position` moves behind it."""
+        ring = self._ring
+        while True:
+            end = ring.written
+            begin = max(self.position, end - ring.capacity)
+            samples = ring._copy(begin, end)
+            # The writer may have gone round while this copied: then the oldest samples are not what they were.
+            if ring.written - begin <= ring.capacity:
+                self.lost += begin - self.position
+                self.position = end
+                return samples
