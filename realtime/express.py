@@ -1,0 +1,90 @@
+"""The stage between hearing and drawing: what was heard becomes what the face is told, as a smooth function of time."""
+
+import threading
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.expression.idle_life import idle
+from models.labels import EMOTIONS, NEUTRAL
+from realtime.mouth import Mouth
+from realtime.settings import Expression
+from realtime.spring import Spring
+from realtime.values import Controls, Heard, Prosody
+
+SHARPNESS: Final = 2.0
+"""Exponent on the heard probabilities: a face that shows every doubt shows nothing."""
+DEAF_AFTER: Final = 0.5
+"""Seconds without any sound, not even silence, after which the face rests: the microphone is gone."""
+REST: Final = np.eye(len(EMOTIONS))[NEUTRAL]
+
+
+class Express:
+    """Two lanes: the emotion moves over a second, the mouth within a block of sound.
+
+    `hear` and `feel` come from the listener's thread, `step` from the renderer's. Targets change at the times the values
+    speak of, never at the times of frames, so any frame rate sees the same motion.
+    """
+
+    def __init__(self, settings: Expression) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._emotion = Spring(REST)
+        self._mouth = Mouth()
+        self._heard: Heard | None = None
+        self._prosody: Prosody | None = None
+        self._last_voice: float | None = None
+        self._resting = True
+        self._onset = False
+
+    def hear(self, heard: Heard) -> None:
+        """The newest verdict on the emotion."""
+        with self._lock:
+            self._onset |= heard.speaking and not (self._heard is not None and self._heard.speaking)
+            self._heard = heard
+            self._mouth.speaking(heard.speaking)
+            if heard.speaking:
+                self._last_voice, self._resting = heard.t, False
+                self._emotion.aim(heard.t, emotion_target(heard), self._settings.attack)
+            elif self._last_voice is not None and heard.t - self._last_voice >= self._settings.hold:
+                self._rest(heard.t)
+
+    def feel(self, prosody: Prosody) -> None:
+        """The newest 20 ms of level, pitch and voicing."""
+        with self._lock:
+            self._prosody = prosody
+            self._mouth.feel(prosody)
+
+    def step(self, t: float) -> Controls:
+        """What the face is told at time `t`; times never run backwards."""
+        with self._lock:
+            if self._prosody is not None and t - self._prosody.t > DEAF_AFTER:
+                self._mouth.rest(self._prosody.t + DEAF_AFTER)
+                self._rest(self._prosody.t + DEAF_AFTER)
+                self._heard = self._prosody = None
+            emotion = self._emotion.at(t).clip(0, 1)
+            rig = {name: self._settings.life * value for name, value in idle(t, self._settings.seed).items()}
+            rig["mouth_open"] = rig.get("mouth_open", 0.0) + self._settings.mouth * self._mouth.at(t)
+            onset, self._onset = self._onset, False
+            return Controls(
+                t,
+                (emotion / emotion.sum()).astype(np.float32),
+                self._settings.strength,
+                {name: float(np.clip(value, -1, 1)) for name, value in rig.items()},
+                self._heard,
+                self._prosody,
+                onset,
+            )
+
+    def _rest(self, t: float) -> None:
+        if not self._resting:
+            self._resting = True
+            self._emotion.aim(t, REST, self._settings.release)
+
+
+def emotion_target(heard: Heard) -> NDArray[np.float64]:
+    """(5,) sums to 1: the heard probabilities sharpened; what is uncertain is shown weakly, as neutral."""
+    sharp = heard.probabilities.astype(np.float64) ** SHARPNESS
+    sharp /= sharp.sum()
+    return heard.confidence * sharp + (1 - heard.confidence) * REST

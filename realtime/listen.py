@@ -1,0 +1,72 @@
+"""The listener stage: ring buffer → prosody every 20 ms, emotion every 100 ms. What comes out depends on the samples alone."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.emotion.classifier import EmotionClassifier, Hearing
+from models.emotion.prosody import ProsodyTracker
+from models.emotion.prosody import Prosody as Measured
+from realtime.sound.resample import LISTENING_RATE, ToListeningRate
+from realtime.sound.ring import Ring
+from realtime.values import Heard, Prosody
+
+PROSODY_HOP = LISTENING_RATE // 50
+"""Samples of 20 ms."""
+EMOTION_HOP = EmotionClassifier.HOP
+"""Samples of 100 ms."""
+
+
+class Classifier(Protocol):
+    """What a classifier of emotion offers: `step` takes the next `EMOTION_HOP` samples."""
+
+    def step(self, samples: NDArray[np.float32]) -> Hearing: ...
+
+
+class Tracker(Protocol):
+    """What a tracker of prosody offers: `step` takes the next `PROSODY_HOP` samples."""
+
+    def step(self, samples: NDArray[np.float32]) -> Measured: ...
+
+
+class Listener:
+    """Reads what is new in the ring and says what it heard, in order of time."""
+
+    def __init__(self, ring: Ring, classifier: Classifier, tracker: Tracker, gain_db: float = 0.0) -> None:
+        self._ring, self._cursor = ring, ring.cursor()
+        self._resample = ToListeningRate(ring.rate, gain_db)
+        self._classifier, self._tracker = classifier, tracker
+        self._origin = self._cursor.position
+        self._waiting: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._hop: list[NDArray[np.float32]] = []
+        self._done = 0  # samples at the listening rate that were listened to
+
+    @property
+    def lost(self) -> int:
+        """Samples that were overwritten before they were read."""
+        return self._cursor.lost
+
+    def step(self) -> Iterator[Prosody | Heard]:
+        """Listen to everything new."""
+        lost = self._cursor.lost
+        block = self._cursor.read()
+        self._origin += self._cursor.lost - lost
+        if not len(block):
+            return
+        self._waiting = np.concatenate([self._waiting, self._resample.step(block)])
+        while len(self._waiting) >= PROSODY_HOP:
+            samples, self._waiting = self._waiting[:PROSODY_HOP], self._waiting[PROSODY_HOP:]
+            yield from self._listen(samples)
+
+    def _listen(self, samples: NDArray[np.float32]) -> Iterator[Prosody | Heard]:
+        self._done += PROSODY_HOP
+        t = self._ring.time_of(self._origin + round(self._done * self._ring.rate / LISTENING_RATE))
+        measured = self._tracker.step(samples)
+        yield Prosody(t, measured.level_db, measured.f0_hz, measured.voiced)
+        self._hop.append(samples)
+        if len(self._hop) * PROSODY_HOP == EMOTION_HOP:
+            hearing = self._classifier.step(np.concatenate(self._hop))
+            self._hop.clear()
+            yield Heard(t, hearing.probabilities, hearing.confidence, hearing.speaking, hearing.arousal, hearing.valence)

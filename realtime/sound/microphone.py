@@ -1,0 +1,123 @@
+"""A live microphone through PortAudio: the callback copies, counts and returns; a watcher brings a lost device back."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pyaudio
+
+from models.errors import UserError
+from realtime.clock import Clock
+from realtime.sound.portaudio import Device, choose_input, input_devices, open_portaudio, quiet_stderr
+from realtime.sound.ring import Ring
+
+log = logging.getLogger(__name__)
+
+SILENT_AFTER: Final = 1.0
+"""Seconds without a block after which the device counts as lost."""
+RETRY_EVERY: Final = 2.0
+"""Seconds between attempts to open it again."""
+
+
+class Microphone:
+    """The device `wanted` ("" for the default, a number, or part of a name); `UserError` where it does not exist or open.
+
+    `health` names the device while it is lost. When it comes back (the same `wanted`, so never another one silently), its
+    samples go on in the same ring.
+    """
+
+    finished = False
+
+    def __init__(self, wanted: str, clock: Clock, block_seconds: float = 0.02) -> None:
+        self._wanted, self._clock, self._block_seconds = wanted, clock, block_seconds
+        self._audio = open_portaudio()
+        try:
+            self._device: Device = choose_input(input_devices(self._audio), wanted)
+        except Exception:
+            self._audio.terminate()
+            raise
+        self.ring = Ring(self._device.rate, min(2, self._device.channels))
+        self.description = f"microphone {self._device.name!r} ({self._device.host}, {self.ring.rate} Hz)"
+        self._stream: pyaudio.Stream | None = None
+        self._overruns = 0
+        self._last_block = clock.now()
+        self._lost = False
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="microphone", daemon=True)
+
+    @property
+    def health(self) -> str:
+        return f"{self.description} is lost" if self._lost else ""
+
+    @property
+    def overruns(self) -> int:
+        return self._overruns
+
+    def start(self) -> None:
+        """Open the device and record. Raises `UserError` where PortAudio refuses."""
+        try:
+            self._open()
+        except OSError as error:
+            raise UserError(
+                f"{self.description} cannot be opened ({error}); close what else uses it, or choose another"
+            ) from error
+        self._watcher.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        self._close_device()
+
+    def _open(self) -> None:
+        with quiet_stderr():
+            self._stream = self._audio.open(
+                rate=self.ring.rate,
+                channels=self.ring.channels,
+                format=pyaudio.paFloat32,
+                input=True,
+                input_device_index=self._device.index,
+                frames_per_buffer=round(self._block_seconds * self.ring.rate),
+                stream_callback=self._callback,
+            )
+        self._last_block = self._clock.now()
+
+    def _callback(self, data: bytes | None, n: int, times: Mapping[str, float], status: int) -> tuple[None, int]:
+        # PortAudio's own thread: copy, count, return. Anything more and the device loses sound.
+        now = self._clock.now()
+        self._last_block = now
+        self._overruns += bool(status & pyaudio.paInputOverflow)
+        if data:
+            self.ring.write(np.frombuffer(data, np.float32).reshape(-1, self.ring.channels), now)
+        return None, pyaudio.paContinue
+
+    def _watch(self) -> None:
+        while not self._stop.wait(RETRY_EVERY if self._lost else SILENT_AFTER / 4):
+            if self._lost:
+                self._try_again()
+            elif self._clock.now() - self._last_block > SILENT_AFTER:
+                self._lost = True
+                log.warning("%s is lost; the face rests, and sound comes back when the device does", self.description)
+
+    def _try_again(self) -> None:
+        self._close_device()
+        # Only a PortAudio that is initialised anew sees devices that came after it.
+        self._audio = open_portaudio()
+        try:
+            self._device = choose_input(input_devices(self._audio), self._wanted)
+            self.ring.restart_time()
+            self._open()
+        except (OSError, UserError) as error:
+            log.debug("not back yet: %s", error)
+            return
+        self._lost = False
+        log.warning("%s is back", self.description)
+
+    def _close_device(self) -> None:
+        with quiet_stderr():
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
+            self._audio.terminate()
