@@ -1,0 +1,177 @@
+"""MobileStyleGAN (Belousov 2021, arXiv:2104.04767): latents in, a 1024² face out, as a plain torch module.
+
+Mapping z → w as in StyleGAN2. Synthesis grows a 4² constant to 512² in seven blocks of depthwise separable convolutions; each
+block doubles the size with an inverse Haar transform instead of an upsampling filter, and one last Haar step makes the
+1024² picture. There is no demodulation at run time and the noise is constant, so a picture is a pure function of its `ws`.
+
+Rows of `ws`: 0 is the 4² convolution; 1 + 3b, 2 + 3b, 3 + 3b are the upsampling and the two convolutions of block b (size
+8·2^b); the last row is the RGB layer. Weights come from `models.stylegan.default`.
+"""
+
+import hashlib
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BLOCK_CHANNELS: Final = (512, 512, 512, 512, 256, 128, 64)  # leaving the blocks of 8², 16², … 512²
+HAAR_CHANNELS: Final = (128, 128, 128, 128, 128, 64, 32)  # after a block's Haar step: a quarter of what enters it
+LEAKY_SLOPE: Final = 0.2
+
+
+def haar_synthesis(bands: Tensor) -> Tensor:
+    """One step of the inverse 2-D Haar transform: (N, 4C, H, W) → (N, C, 2H, 2W).
+
+    The first C channels are the low band; then for each channel three detail bands: vertical, horizontal, diagonal.
+    """
+    channels = bands.shape[1] // 4
+    low, detail = bands[:, :channels], bands[:, channels:]
+    vertical, horizontal, diagonal = detail[:, 0::3], detail[:, 1::3], detail[:, 2::3]
+    top, bottom = low + vertical, low - vertical
+    right, left = horizontal + diagonal, horizontal - diagonal
+    corners = torch.stack((top + right, top - right, bottom + left, bottom - left), dim=2)  # (N, C, 4, H, W)
+    return F.pixel_shuffle(corners.flatten(1, 2) * 0.5, 2)
+
+
+class Style(nn.Linear):
+    """w (N, 512) → one factor per channel (N, C, 1, 1): the affine `A` of StyleGAN."""
+
+    def forward(self, w: Tensor) -> Tensor:
+        return super().forward(w)[:, :, None, None]
+
+
+class SeparableConvolution(nn.Module):
+    """Style, 3×3 depthwise and 1×1 convolution, constant noise, leaky ReLU: (N, C_in, R, R) → (N, C_out, R, R)."""
+
+    noise: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, resolution: int) -> None:
+        super().__init__()
+        self.style = Style(512, in_channels)
+        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+        self.register_buffer("noise", torch.zeros(1, 1, resolution, resolution))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.pointwise(self.depthwise(x * self.style(w)))
+        return F.leaky_relu(x + self.noise, LEAKY_SLOPE)
+
+
+class FirstConvolution(nn.Module):
+    """The learnt 4² constant through a styled dense 3×3 convolution: w (N, 512) → (N, 512, 4, 4)."""
+
+    noise: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.zeros(1, 512, 4, 4))
+        self.style = Style(512, 512)
+        self.conv = nn.Conv2d(512, 512, 3, padding=1)
+        self.register_buffer("noise", torch.zeros(1, 1, 4, 4))
+
+    def forward(self, w: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv(self.constant * self.style(w)) + self.noise, LEAKY_SLOPE)
+
+
+class Block(nn.Module):
+    """Twice the size: styled Haar step, then two separable convolutions. ws: this block's three rows (N, 3, 512)."""
+
+    def __init__(self, in_channels: int, haar_channels: int, out_channels: int, resolution: int) -> None:
+        super().__init__()
+        self.up = Style(512, in_channels)
+        self.conv1 = SeparableConvolution(haar_channels, out_channels, resolution)
+        self.conv2 = SeparableConvolution(out_channels, out_channels, resolution)
+
+    def forward(self, x: Tensor, ws: Tensor) -> Tensor:
+        x = self.conv1(haar_synthesis(x * self.up(ws[:, 0])), ws[:, 1])
+        finer: Tensor = self.conv2(x, ws[:, 2])
+        return finer
+
+
+class Rgb(nn.Module):
+    """Features (N, 64, 512, 512) → picture (N, 3, 1024, 1024): styled 1×1 convolution to twelve bands, then Haar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.style = Style(512, BLOCK_CHANNELS[-1])
+        self.conv = nn.Conv2d(BLOCK_CHANNELS[-1], 12, 1)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        return haar_synthesis(self.conv(x * self.style(w)))
+
+
+class MobileStyleGAN(nn.Module):
+    """The whole generator. Pictures are RGB, float32, about -1…1 (not clamped)."""
+
+    z_dim: Final = 512
+    w_dim: Final = 512
+    num_ws: Final = 2 + 3 * len(BLOCK_CHANNELS)
+    resolution: Final = 1024
+    w_avg: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(512, 512) for _ in range(8))
+        self.first = FirstConvolution()
+        self.blocks = nn.ModuleList()
+        in_channels = 512
+        for b, (haar, out) in enumerate(zip(HAAR_CHANNELS, BLOCK_CHANNELS, strict=True)):
+            self.blocks.append(Block(in_channels, haar, out, resolution=8 << b))
+            in_channels = out
+        self.rgb = Rgb()
+        self.register_buffer("w_avg", torch.zeros(512))
+
+    def mapping(self, z: Tensor) -> Tensor:
+        """z (N, 512) ~ N(0, 1) → w (N, 512)."""
+        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), LEAKY_SLOPE) * 2**0.5
+        return x
+
+    def truncate(self, w: Tensor, psi: float) -> Tensor:
+        """Pull w or ws (…, 512) towards the mean face: psi 1 leaves it, 0 is the mean (the truncation trick of StyleGAN)."""
+        return self.w_avg + psi * (w - self.w_avg)
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """w (N, 512) → ws (N, num_ws, 512), the same code in every row."""
+        return w[:, None].expand(-1, self.num_ws, -1)
+
+    def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor:
+        """The face named `seed:N`: w (1, 512), the same everywhere. z is drawn as NVIDIA's scripts do, from `RandomState(N)`."""
+        z = np.random.RandomState(seed).randn(1, self.z_dim)
+        return self.truncate(self.mapping(torch.from_numpy(z).to(self.w_avg)), psi)
+
+    def features(self, ws: Tensor, resolution: int) -> Tensor:
+        """What leaves the block of `resolution` (8, 16, … 512): (N, C, R, R); 256 channels at 128². Differentiable.
+
+        Reads rows 0 … 3·(log2 R - 2) of ws (N, ≥ that many, 512) only.
+        """
+        sizes = [8 << b for b in range(len(self.blocks))]
+        if resolution not in sizes:
+            raise ValueError(f"features of {resolution}² were asked for: there are {sizes}")
+        x: Tensor = self.first(ws[:, 0])
+        for b in range(sizes.index(resolution) + 1):
+            x = self.blocks[b](x, ws[:, 1 + 3 * b : 4 + 3 * b])
+        return x
+
+    def synthesis(self, ws: Tensor) -> Tensor:
+        """ws (N, num_ws, 512) → pictures (N, 3, 1024, 1024)."""
+        picture: Tensor = self.rgb(self.features(ws, 512), ws[:, -1])
+        return picture
+
+    forward = synthesis
+
+    @property
+    def graph_hash(self) -> str:
+        """Names the weights (64 hex digits of SHA-256): what was found or built for one generator is not used with another.
+
+        `w_avg` is left out: it is computed, and its last bits may differ between machines.
+        """
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            if name != "w_avg":
+                digest.update(f"{name}{tuple(tensor.shape)}".encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
