@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.emotion.classifier import EmotionClassifier, Hearing
-from models.emotion.prosody import ProsodyTracker
 from models.emotion.prosody import Prosody as Measured
 from realtime.sound.resample import LISTENING_RATE, ToListeningRate
 from realtime.sound.ring import Ring

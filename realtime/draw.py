@@ -1,0 +1,78 @@
+"""The drawing stage: controls → latents → engine → frame."""
+
+import threading
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.expression.paths import ExpressionPaths
+from realtime.clock import Clock
+from realtime.express import Express
+from realtime.stats import Stats
+from realtime.values import Frame
+
+FADE: Final = 0.6
+"""Seconds in which one face becomes another."""
+
+
+class Renderer(Protocol):
+    """What the engine offers: latents (1, num_ws, 512) in, finished pixels (H, W, 3) out."""
+
+    def render(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]: ...
+
+
+class FaceOnShow:
+    """The face being played and the one it is becoming; the change is a walk through the latent space."""
+
+    def __init__(self, paths: ExpressionPaths) -> None:
+        self._lock = threading.Lock()
+        self._now, self._before = paths, paths
+        self._since = float("-inf")
+
+    def change(self, paths: ExpressionPaths, t: float) -> None:
+        """Become `paths` from time `t` on."""
+        with self._lock:
+            self._before, self._now, self._since = self._now, paths, t
+
+    @property
+    def name(self) -> str:
+        return self._now.name
+
+    def ws(self, t: float, emotion: NDArray[np.float32], strength: float, rig: dict[str, float]) -> NDArray[np.float32]:
+        """Latents (1, num_ws, 512) at time `t`."""
+        with self._lock:
+            now, before, since = self._now, self._before, self._since
+        ws = now.blend(emotion, strength, rig)
+        mix = (t - since) / FADE
+        if mix >= 1:
+            return ws
+        smooth = np.float32(max(0.0, mix) ** 2 * (3 - 2 * max(0.0, mix)))
+        return smooth * ws + (1 - smooth) * before.blend(emotion, strength, rig)
+
+
+class Drawer:
+    """Draws the face as it is at a moment."""
+
+    def __init__(self, express: Express, face: FaceOnShow, engine: Renderer, clock: Clock, stats: Stats) -> None:
+        self._express, self._face, self._engine, self._clock, self._stats = express, face, engine, clock, stats
+        self._number = 0
+        self._t_audio: float | None = None
+        self._last_ready: float | None = None
+
+    def step(self, t: float) -> Frame:
+        """The frame for time `t`; times never run backwards."""
+        controls = self._express.step(t)
+        if controls.prosody is not None:
+            self._t_audio = controls.prosody.t
+        with self._stats.timed("latents"):
+            ws = self._face.ws(t, controls.emotion, controls.strength, controls.rig)
+        with self._stats.timed("engine"):
+            pixels = self._engine.render(ws)
+        ready = self._clock.now()
+        if self._last_ready is not None:
+            self._stats.add("frame interval", ready - self._last_ready)
+        self._last_ready = ready
+        frame = Frame(self._number, controls, self._t_audio, ready, pixels)
+        self._number += 1
+        return frame

@@ -1,0 +1,123 @@
+"""A video file with the sound in it: H.264 and AAC, every frame at its own time, written beside the target and renamed."""
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from models.errors import UserError
+from realtime.sound.ring import Cursor, Ring
+from realtime.values import Frame
+
+log = logging.getLogger(__name__)
+
+FORMATS: Final = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+TIME_BASE: Final = Fraction(1, 90_000)
+LARGEST_GAP: Final = 0.04
+"""Seconds by which sound may be off its capture time before silence is put in or sound left out."""
+
+
+class VideoOutput:
+    """Writes frames and the ring's sound since it was made; time 0 of the file is the time `t_start` of the show.
+
+    Raises `UserError` for a suffix that is no known format or a folder that cannot be written to.
+    """
+
+    def __init__(self, path: Path, size: int, fps: float, ring: Ring, t_start: float = 0.0) -> None:
+        self._path, self._part = path, path.with_name(f".{path.name}.part")
+        if path.suffix.lower() not in FORMATS:
+            raise UserError(f"video file {path} has no known suffix; name it with one of {', '.join(FORMATS)}")
+        try:
+            self._container = av.open(str(self._part), "w", format=FORMATS[path.suffix.lower()])
+        except OSError as error:
+            raise UserError(f"video file {path} cannot be written ({error.strerror}); name a folder you may write to") from error
+        self._video: VideoStream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        self._video.width = self._video.height = size
+        self._video.pix_fmt = "yuv420p"
+        self._video.codec_context.time_base = TIME_BASE
+        # zerolatency: no frame waits for later ones, so a show that ends at once loses none.
+        self._video.options = {"preset": "veryfast", "crf": "18", "tune": "zerolatency"}
+        self._sound = _Sound(self._container.add_stream("aac", rate=ring.rate), ring, t_start)
+        self._t_start = t_start
+        self._last_pts = -1
+        self.frames = 0
+        self._closed = False
+
+    def step(self, frame: Frame) -> None:
+        """Append `frame` at the time it speaks of, and all sound that came since the last one."""
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), format="rgb24")
+        picture.pts = max(self._last_pts + 1, round((frame.controls.t - self._t_start) / TIME_BASE))
+        picture.time_base = TIME_BASE
+        self._last_pts = picture.pts
+        self._container.mux(self._video.encode(picture))
+        self._sound.step(self._container)
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name; calling it again does nothing. Without any frame no file is left."""
+        if self._closed:
+            return
+        self._closed = True
+        self._sound.step(self._container)
+        if self.frames:
+            self._container.mux(self._video.encode(None))
+            self._sound.finish(self._container)
+        self._container.close()
+        if self.frames:
+            self._part.replace(self._path)
+            log.info("video written to %s (%d frames)", self._path, self.frames)
+        else:
+            self._part.unlink(missing_ok=True)
+
+
+class _Sound:
+    """The sound track: gapless for the encoder, in step with the capture times."""
+
+    def __init__(self, stream: AudioStream, ring: Ring, t_start: float) -> None:
+        self._stream, self._ring, self._t_start = stream, ring, t_start
+        self._cursor: Cursor = ring.cursor()
+        stream.codec_context.layout = "mono" if ring.channels == 1 else "stereo"
+        stream.codec_context.format = "fltp"
+        self._fifo = av.AudioFifo()
+        self._written = 0  # samples handed to the encoder's queue: the track's own time
+
+    def step(self, container: av.container.OutputContainer) -> None:
+        begin = self._cursor.position
+        lost = self._cursor.lost
+        samples = self._cursor.read()
+        begin += self._cursor.lost - lost
+        if len(samples):
+            self._append(self._in_step(samples, begin))
+        while (frame := self._fifo.read(self._stream.codec_context.frame_size or 1024)) is not None:
+            container.mux(self._stream.encode(frame))
+
+    def finish(self, container: av.container.OutputContainer) -> None:
+        if (rest := self._fifo.read(0, partial=True)) is not None:
+            container.mux(self._stream.encode(rest))
+        container.mux(self._stream.encode(None))
+
+    def _in_step(self, samples: NDArray[np.float32], begin: int) -> NDArray[np.float32]:
+        gap = self._ring.time_of(begin) - self._t_start - self._written / self._ring.rate
+        n = round(gap * self._ring.rate)
+        if gap > LARGEST_GAP:
+            return np.concatenate([np.zeros((n, self._ring.channels), np.float32), samples])
+        if gap < -LARGEST_GAP:
+            return samples[-n:]
+        return samples
+
+    def _append(self, samples: NDArray[np.float32]) -> None:
+        if not len(samples):
+            return
+        layout = "mono" if self._ring.channels == 1 else "stereo"
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
+        frame.sample_rate = self._ring.rate
+        frame.time_base = Fraction(1, self._ring.rate)
+        frame.pts = self._written
+        self._fifo.write(frame)
+        self._written += len(samples)

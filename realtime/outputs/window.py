@@ -1,0 +1,130 @@
+"""The window on the screen, with a head-up display and keys; it lives on the main thread, as every window system asks."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import UserError
+from realtime.outputs.hud import Reading, draw_hud, draw_keys
+from realtime.outputs.screen import has_screen
+from realtime.settings import Window as WindowSettings
+from realtime.values import Frame
+
+log = logging.getLogger(__name__)
+
+TITLE: Final = "speech2expression"
+SIDE: Final = 768
+"""Pixels of the window's side at the start; the picture is scaled to it."""
+KEYS: Final = {
+    "F": "fullscreen",
+    "H": "head-up display",
+    "1...9": "faces",
+    "B": "blackout",
+    "space": "freeze",
+    "S": "snapshot",
+    "?": "this list",
+    "Q, Esc": "quit",
+}
+ESCAPE: Final = 27
+
+
+class WindowOutput:
+    """Shows frames; `on_face(k)` is called with 0...8 when a face is asked for by its key.
+
+    Raises `UserError` where there is no screen.
+    """
+
+    def __init__(self, settings: WindowSettings, on_face: Callable[[int], None]) -> None:
+        if not has_screen():
+            raise UserError(
+                "no screen to open a window on (DISPLAY names none that answers); use --no-window, or start an X server"
+            )
+        self._settings, self._on_face = settings, on_face
+        self._snapshots = settings.snapshots
+        self.fullscreen, self.hud, self.keys = settings.fullscreen, settings.hud, False
+        self.blackout = self.freeze = self.quit = False
+        self._frame: Frame | None = None
+        self._canvas: NDArray[np.uint8] = np.zeros((SIDE, SIDE, 3), np.uint8)
+        self._seen = False
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(TITLE, SIDE, SIDE)
+        self._apply_fullscreen()
+
+    def step(self, frame: Frame | None, reading: Reading) -> bool:
+        """Show `frame` (None: nothing new), then answer keys; True if `frame` itself went to the screen."""
+        fresh = frame is not None and not self.freeze
+        if frame is not None and fresh:
+            self._frame = frame
+        if self._frame is not None and (fresh or self.keys or self.blackout):
+            self._canvas = self._compose(self._frame, reading)
+            cv2.imshow(TITLE, self._canvas)
+        self._answer(cv2.pollKey())
+        self._notice_closing()
+        return fresh and not self.blackout
+
+    def close(self) -> None:
+        """Calling it again does nothing."""
+        if self._settings is not None:
+            cv2.destroyAllWindows()
+
+    def _compose(self, frame: Frame, reading: Reading) -> NDArray[np.uint8]:
+        if self.blackout:
+            return np.zeros((SIDE, SIDE, 3), np.uint8)
+        side = max(SIDE, frame.pixels.shape[0])
+        pixels = frame.pixels[:, ::-1] if self._settings.mirror else frame.pixels
+        canvas = cv2.resize(np.ascontiguousarray(pixels[..., ::-1]), (side, side), interpolation=cv2.INTER_CUBIC)
+        if self.hud:
+            draw_hud(canvas, frame, reading)
+        if self.keys:
+            draw_keys(canvas, KEYS)
+        return np.asarray(canvas, np.uint8)
+
+    def _answer(self, code: int) -> None:
+        if code < 0:
+            return
+        code &= 0xFF
+        key = chr(code).lower()
+        if key == "f":
+            self.fullscreen = not self.fullscreen
+            self._apply_fullscreen()
+        elif key == "h":
+            self.hud = not self.hud
+        elif key == "b":
+            self.blackout = not self.blackout
+        elif key == " ":
+            self.freeze = not self.freeze
+        elif key == "s":
+            self._snapshot()
+        elif key == "?":
+            self.keys = not self.keys
+        elif key in "123456789":
+            self._on_face(int(key) - 1)
+        elif key == "q" or code == ESCAPE:
+            self.quit = True
+
+    def _apply_fullscreen(self) -> None:
+        cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if self.fullscreen else cv2.WINDOW_NORMAL)
+
+    def _snapshot(self) -> None:
+        if self._frame is None:
+            return
+        path = Path(self._snapshots) / time.strftime("speech2expression-%Y%m%d-%H%M%S.png")
+        ok, png = cv2.imencode(".png", np.ascontiguousarray(self._frame.pixels[..., ::-1]))
+        assert ok
+        try:
+            path.write_bytes(png.tobytes())
+            log.info("snapshot %s", path)
+        except OSError as error:
+            log.warning("snapshot %s cannot be written (%s)", path, error.strerror)
+
+    def _notice_closing(self) -> None:
+        # The close button makes an open window invisible; before the first frame it is not visible yet either.
+        visible = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        self.quit |= self._seen and not visible
+        self._seen |= visible
