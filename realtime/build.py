@@ -1,0 +1,125 @@
+"""From settings to a show that can run: opens what was asked for, and says what it opened."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from engine.backend import Backend
+from engine.choose import open_backend
+from models.emotion.classifier import EmotionClassifier
+from models.emotion.prosody import ProsodyTracker
+from models.errors import UserError
+from models.stylegan.default import load_default_generator
+from realtime.clock import Clock, MonotonicClock, VirtualClock
+from realtime.draw import Drawer
+from realtime.express import Express
+from realtime.faces import Faces
+from realtime.listen import Listener
+from realtime.outputs.osc import OscOutput
+from realtime.outputs.screen import has_screen
+from realtime.outputs.video import VideoOutput
+from realtime.outputs.window import WindowOutput
+from realtime.settings import Settings
+from realtime.show import LiveShow, Stages, run_offline
+from realtime.sound.file import DEMO_VOICE, PlayingFile, SoundFile
+from realtime.sound.microphone import Microphone
+from realtime.sound.ring import Ring
+from realtime.sound.source import Source
+from realtime.stats import Stats
+
+log = logging.getLogger(__name__)
+
+
+def play(settings: Settings) -> dict[str, Any]:
+    """Build the show that `settings` describe, play it to its end, and return its report.
+
+    Raises `UserError` for whatever of it cannot be opened, before anything is written.
+    """
+    return play_offline(settings) if settings.audio.offline else play_live(settings)
+
+
+def play_offline(settings: Settings) -> dict[str, Any]:
+    """As fast as the machine can, on a virtual clock: the same result every time."""
+    if settings.audio.source.partition(":")[0] in ("auto", "mic"):
+        raise UserError(
+            f"--offline needs a sound that is there already, got --audio {settings.audio.source}; name a file, or demo"
+        )
+    if not (settings.video.file or settings.osc.targets or settings.run.stats):
+        raise UserError("--offline without --video, --osc or --stats has nothing to make; add --video FILE")
+    clock = VirtualClock()
+    sound = SoundFile(sound_path(settings.audio.source), settings.audio.block)
+    ring = Ring(sound.rate, sound.channels)
+    backend, stages = build_stages(settings, clock, ring, settings.video.file)
+    with backend:
+        stages.faces.wait()
+        report = run_offline(stages, clock, ring, sound.blocks(), settings.video.fps, settings.run.seconds)
+    return {"backend": backend.name, "size": backend.size, **report}
+
+
+def play_live(settings: Settings) -> dict[str, Any]:
+    """In real time, until the window is closed, the sound has ended, or the time is over."""
+    clock = MonotonicClock()
+    screen = settings.window.enabled and has_screen()
+    video_file = settings.video.file
+    if settings.window.enabled and not screen and not video_file:
+        video_file = Path(time.strftime("speech2expression-%Y%m%d-%H%M%S.mp4"))
+        log.warning("no screen: the picture goes to the video file %s", video_file)
+    source = open_source(settings, clock, looping=screen)
+    try:
+        backend, stages = build_stages(settings, clock, source.ring, video_file)
+        with backend:
+            window = WindowOutput(settings.window, stages.faces.choose) if screen else None
+            log.info("sound: %s", source.description)
+            show = LiveShow(stages, source, window, settings.picture.fps)
+            report = show.run(settings.run.seconds)
+    finally:
+        source.close()
+    return {"backend": backend.name, "size": backend.size, **report}
+
+
+def open_source(settings: Settings, clock: Clock, *, looping: bool) -> Source:
+    """The sound that `audio.source` means. Only `auto` ever takes another than was asked for, and says so."""
+    wanted, _, device = settings.audio.source.partition(":")
+    if wanted in ("mic", "auto"):
+        try:
+            return Microphone(device, clock, settings.audio.block)
+        except UserError as error:
+            if wanted == "mic":
+                raise
+            log.warning("no microphone (%s): the bundled voice plays instead", str(error).partition(";")[0])
+            return PlayingFile(
+                SoundFile(DEMO_VOICE, settings.audio.block),
+                clock,
+                loop=looping or settings.audio.loop,
+                aloud=settings.audio.speaker,
+            )
+    sound = SoundFile(sound_path(settings.audio.source), settings.audio.block)
+    return PlayingFile(sound, clock, loop=settings.audio.loop, aloud=settings.audio.speaker)
+
+
+def sound_path(source: str) -> Path:
+    """The file that `audio.source` names."""
+    return DEMO_VOICE if source == "demo" else Path(source)
+
+
+def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path | None) -> tuple[Backend, Stages]:
+    """Everything between the ring and the outputs."""
+    stats = Stats()
+    classifier = EmotionClassifier.load()
+    generator = load_default_generator()
+    faces = Faces(settings.face, generator, clock)
+    osc = OscOutput(settings.osc) if settings.osc.targets else None
+    backend = open_backend(generator, settings.picture.size, settings.picture.backend)
+    backend.warm_up()
+    express = Express(settings.expression)
+    return backend, Stages(
+        clock,
+        Listener(ring, classifier, ProsodyTracker(), settings.audio.gain),
+        express,
+        Drawer(express, faces.on_show, backend, clock, stats),
+        faces,
+        stats,
+        VideoOutput(video_file, backend.size, settings.video.fps, ring, clock.now()) if video_file else None,
+        osc,
+    )

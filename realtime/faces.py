@@ -1,0 +1,134 @@
+"""Which face plays: the bank's on keys 1...9, any other seed as a preview until its own paths are found in the background."""
+
+import logging
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from models.errors import UserError
+from models.expression.bank import load_bank, preview_paths
+from models.expression.find import find_paths
+from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.judge.networks import check_steering
+from models.stylegan.default import load_default_generator
+from models.stylegan.mobile import MobileStyleGAN
+from realtime.clock import Clock
+from realtime.draw import FaceOnShow
+from realtime.settings import Face
+
+log = logging.getLogger(__name__)
+
+KEYS: Final = 9
+
+
+class Faces:
+    """The face on show and where the next one comes from.
+
+    Raises `UserError` for a name that is not `seed:N`, and for a folder of networks that lacks one of those that steer.
+    """
+
+    def __init__(self, settings: Face, generator: MobileStyleGAN, clock: Clock) -> None:
+        self._clock = clock
+        self._bank = list(load_bank(generator.graph_hash).values())[:KEYS]
+        self._search: _Search | None = None
+        name = settings.name or self._bank[0].name
+        self.on_show = FaceOnShow(self._first(name, settings.networks, generator))
+
+    @property
+    def name(self) -> str:
+        """Of the face on show."""
+        return self.on_show.name
+
+    @property
+    def index(self) -> int:
+        """Place of the face on show in the bank, 0...8; -1 for any other."""
+        return next((i for i, face in enumerate(self._bank) if face.name == self.name), -1)
+
+    def choose(self, index: int) -> None:
+        """Become number `index` (0...8) of the bank; a number beyond it does nothing."""
+        if index < len(self._bank):
+            self.on_show.change(self._bank[index], self._clock.now())
+
+    def step(self) -> None:
+        """Take in what the search in the background found, if it has ended."""
+        if self._search is None or self._search.running:
+            return
+        search, self._search = self._search, None
+        found = search.found()
+        if found is None:
+            log.warning("the search for the own expressions of %s failed; the preview stays", search.name)
+        elif self.name == found.name:
+            log.info("%s has its own expressions now", found.name)
+            self.on_show.change(found, self._clock.now())
+
+    def wait(self) -> None:
+        """Until the search in the background has ended; what it found is taken in."""
+        if self._search is not None:
+            log.info("finding the own expressions of %s, once", self._search.name)
+            self._search.wait()
+            self.step()
+
+    def close(self) -> None:
+        """Give up a search that is still running."""
+        if self._search is not None:
+            self._search.close()
+
+    def _first(self, name: str, networks: Path | None, generator: MobileStyleGAN) -> ExpressionPaths:
+        for face in self._bank:
+            if face.name == name:
+                return face
+        seed = seed_of(name)
+        file = (
+            Path(platformdirs.user_cache_dir("speech2expression")) / "paths" / f"{generator.graph_hash[:16]}-{seed}.safetensors"
+        )
+        if file.exists():
+            return load_paths(file, generator.graph_hash)[name]
+        if networks is None:
+            log.info("%s plays with a preview; its own expressions are found with --networks DIR (docs/expression.md)", name)
+        else:
+            check_steering(networks)
+            log.info("%s plays with a preview while its own expressions are found", name)
+            self._search = _Search(name, seed, networks, file)
+        return preview_paths(generator, generator.code_of_seed(seed), name)
+
+
+def seed_of(name: str) -> int:
+    """N of `seed:N`. Raises `UserError` for any other name."""
+    kind, _, number = name.partition(":")
+    if kind != "seed" or not number.isdecimal() or int(number) >= 2**32:
+        raise UserError(f"face {name!r} is not seed:N with N of 0...4294967295; for example seed:1000")
+    return int(number)
+
+
+class _Search:
+    """A search in a process of its own, so that it takes neither the interpreter nor, being nice, the cores from the show."""
+
+    def __init__(self, name: str, seed: int, networks: Path, file: Path) -> None:
+        self.name = name
+        self._file = file
+        self._process = multiprocessing.get_context("spawn").Process(target=_find, args=(seed, networks, file), daemon=True)
+        self._process.start()
+
+    @property
+    def running(self) -> bool:
+        return self._process.is_alive()
+
+    def wait(self) -> None:
+        self._process.join()
+
+    def found(self) -> ExpressionPaths | None:
+        return load_paths(self._file)[self.name] if self._file.exists() else None
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.join()
+
+
+def _find(seed: int, networks: Path, file: Path) -> None:
+    if hasattr(os, "nice"):
+        os.nice(10)
+    face = find_paths(load_default_generator(), seed, networks)
+    save_paths(file, {face.name: face})

@@ -1,0 +1,39 @@
+"""The queue before the video file: unlike every other hand-over it keeps all frames, up to a bound that is counted."""
+
+import queue
+from typing import Final
+
+from realtime.outputs.video import VideoOutput
+from realtime.values import Frame
+
+LONGEST: Final = 120
+"""Frames that may wait; a disk or processor that falls further behind loses frames, which are counted."""
+
+
+class Recorder:
+    """Takes frames from the drawing thread and writes them from its own."""
+
+    def __init__(self, video: VideoOutput) -> None:
+        self._video = video
+        self._queue: queue.Queue[Frame] = queue.Queue(LONGEST)
+        self.dropped = 0
+
+    def put(self, frame: Frame) -> None:
+        """Never waits."""
+        try:
+            self._queue.put_nowait(frame)
+        except queue.Full:
+            self.dropped += 1
+
+    def step(self) -> None:
+        """Write the next frame, or return after a moment without one."""
+        try:
+            self._video.step(self._queue.get(timeout=0.1))
+        except queue.Empty:
+            return
+
+    def close(self) -> None:
+        """Write what still waits and finish the file."""
+        while not self._queue.empty():
+            self._video.step(self._queue.get_nowait())
+        self._video.close()

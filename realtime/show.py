@@ -1,0 +1,225 @@
+"""The show: owns the stages and gives them threads (live) or one loop on the virtual clock (offline)."""
+
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.clock import Clock, VirtualClock
+from realtime.draw import Drawer
+from realtime.express import Express
+from realtime.faces import Faces
+from realtime.latest import Latest
+from realtime.listen import Listener
+from realtime.outputs.hud import Reading
+from realtime.outputs.osc import OscOutput, Value
+from realtime.outputs.video import VideoOutput
+from realtime.outputs.window import WindowOutput
+from realtime.rate import Rate
+from realtime.recorder import Recorder
+from realtime.sound.ring import Ring
+from realtime.sound.source import Source
+from realtime.stats import Stats
+from realtime.values import Frame, Heard
+from realtime.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LISTEN_EVERY: Final = 0.01
+"""Seconds between looks into the ring: half a block."""
+SCREEN_EVERY: Final = 1 / 120
+"""Seconds for which the main thread waits for a frame before it looks at the keys again."""
+RECENT: Final = 30
+"""Frames over which the latency on the head-up display is taken."""
+
+
+@dataclass
+class Stages:
+    """What live and offline shows have in common."""
+
+    clock: Clock
+    listener: Listener
+    express: Express
+    drawer: Drawer
+    faces: Faces
+    stats: Stats
+    video: VideoOutput | None
+    osc: OscOutput | None
+
+    def listen(self) -> None:
+        """Take in all sound that came."""
+        for value in self.listener.step():
+            if isinstance(value, Heard):
+                self.express.hear(value)
+            else:
+                self.express.feel(value)
+
+    def close(self) -> None:
+        """Let go of files and sockets."""
+        if self.video:
+            self.video.close()
+        if self.osc:
+            self.osc.close()
+        self.faces.close()
+
+
+def run_offline(
+    stages: Stages, clock: VirtualClock, ring: Ring, blocks: Iterable[NDArray[np.float32]], fps: float, seconds: float | None
+) -> dict[str, Any]:
+    """Play `blocks` through the stages as fast as they can; every frame hears exactly what came before its time."""
+    feed, fed = iter(blocks), 0
+    block = next(feed, None)
+    number = 0
+    while seconds is None or number / fps < seconds:
+        t = number / fps
+        clock.set(t)
+        while block is not None and (fed + len(block)) / ring.rate <= t:
+            fed += len(block)
+            ring.write(block, fed / ring.rate)
+            stages.listen()
+            block = next(feed, None)
+        if block is None and fed / ring.rate < t:
+            break
+        frame = stages.drawer.step(t)
+        if stages.video:
+            stages.video.step(frame)
+        if stages.osc:
+            stages.osc.step(frame, t, {"/s2e/heartbeat": (int(t),)})
+        number += 1
+    stages.close()
+    return {"frames": number, "seconds": round(number / fps, 3), "lost samples": stages.listener.lost, **stages.stats.summary()}
+
+
+class LiveShow:
+    """Listener, renderer, recorder and OSC on threads of their own; the window on the caller's."""
+
+    def __init__(self, stages: Stages, source: Source, window: WindowOutput | None, fps: float) -> None:
+        self._stages, self._source, self._window = stages, source, window
+        self._frame_time = 1 / fps
+        self._stop = threading.Event()
+        self._for_window: Latest[Frame] = Latest()
+        self._for_osc: Latest[Frame] = Latest()
+        self._recorder = Recorder(stages.video) if stages.video else None
+        self._shown = Rate()
+        self._workers = [Worker("listener", self._listen), Worker("renderer", self._draw)]
+        if self._recorder:
+            self._workers.append(Worker("recorder", self._recorder.step))
+        if stages.osc:
+            self._workers.append(Worker("osc", self._send))
+
+    def stop(self) -> None:
+        """End the show soon; may be called from any thread or a signal handler."""
+        self._stop.set()
+
+    def run(self, seconds: float | None) -> dict[str, Any]:
+        """Play until the window is closed, the sound has ended, `seconds` are over, or `stop`. Returns the report."""
+        clock = self._stages.clock
+        self._source.start()
+        began = clock.now()
+        for worker in self._workers:
+            worker.start()
+        try:
+            while not self._stop.is_set() and not self._source.finished:
+                if seconds is not None and clock.now() - began >= seconds:
+                    break
+                self._show()
+                if self._window and self._window.quit:
+                    break
+        finally:
+            played = clock.now() - began
+            self._close()
+        return self._report(played)
+
+    @property
+    def health(self) -> str:
+        """Empty while all is well, else what fails."""
+        return self._source.health or next((worker.health for worker in self._workers if worker.health), "")
+
+    def _listen(self) -> None:
+        with self._stages.stats.timed("listener step"):
+            self._stages.listen()
+        self._stop.wait(LISTEN_EVERY)
+
+    def _draw(self) -> None:
+        clock = self._stages.clock
+        began = clock.now()
+        frame = self._stages.drawer.step(began)
+        self._for_window.put(frame)
+        self._for_osc.put(frame)
+        if self._recorder:
+            self._recorder.put(frame)
+        if not self._window:
+            self._shown.tick(frame.t_ready)
+        self._stop.wait(max(0.0, self._frame_time - (clock.now() - began)))
+
+    def _send(self) -> None:
+        frame = self._for_osc.take(timeout=0.1)
+        if frame is None or self._stages.osc is None:
+            return
+        t = self._stages.clock.now()
+        with self._stages.stats.timed("osc"):
+            self._stages.osc.step(frame, t, self._state())
+        if frame.t_audio is not None:
+            self._stages.stats.add("sound to osc", t - frame.t_audio)
+
+    def _show(self) -> None:
+        if self._window is None:
+            self._stop.wait(0.1)
+            return
+        clock, stats = self._stages.clock, self._stages.stats
+        frame = self._for_window.take(timeout=SCREEN_EVERY)
+        latency = stats.median("sound to window", RECENT)
+        reading = Reading(self._shown.at(clock.now()), latency, self._stages.faces.name, self._source.description, self.health)
+        began = clock.now()
+        if self._window.step(frame, reading) and frame is not None:
+            t = clock.now()
+            self._shown.tick(t)
+            stats.add("window", t - began)
+            if frame.t_audio is not None:
+                stats.add("sound to window", t - frame.t_audio)
+
+    def _state(self) -> dict[str, tuple[Value, ...]]:
+        # Rounded to whole seconds and frames: state goes out on change, and these change with every frame otherwise.
+        t = self._stages.clock.now()
+        latency = self._stages.stats.median("sound to osc", RECENT) or 0.0
+        return {
+            "/s2e/heartbeat": (int(t),),
+            "/s2e/fps": (float(round(self._shown.at(t))),),
+            "/s2e/latency": (float(round(latency * 100) * 10),),
+            "/s2e/health": (self.health or "ok",),
+            "/s2e/face": (self._stages.faces.index, self._stages.faces.name),
+            "/s2e/freeze": (int(bool(self._window and self._window.freeze)),),
+            "/s2e/blackout": (int(bool(self._window and self._window.blackout)),),
+            "/s2e/recording": (int(self._recorder is not None),),
+        }
+
+    def _close(self) -> None:
+        self._stop.set()
+        self._source.close()
+        for worker in self._workers:
+            worker.stop()
+        if self._recorder:
+            self._recorder.close()
+        if self._window:
+            self._window.close()
+        self._stages.close()
+
+    def _report(self, played: float) -> dict[str, Any]:
+        drops = {"window": self._for_window.dropped} if self._window else {}
+        if self._stages.osc:
+            drops["osc"] = self._for_osc.dropped
+        if self._recorder:
+            drops["video"] = self._recorder.dropped
+        return {
+            "seconds": round(played, 3),
+            "source": self._source.description,
+            "overruns": {"device": self._source.overruns, "ring_samples": self._stages.listener.lost},
+            "dropped_frames": drops,
+            "osc_failures": self._stages.osc.failures if self._stages.osc else 0,
+            "faults": {kind: n for worker in self._workers for kind, n in worker.faults.items()},
+            **self._stages.stats.summary(),
+        }

@@ -1,0 +1,72 @@
+"""A voice drives a face, live: one settings tree → one show → run it.
+
+python run_live.py --audio mic --osc 127.0.0.1:9000
+python run_live.py --audio speech.wav --offline --video face.mp4
+"""
+
+import logging
+import platform
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from models.errors import UserError, exit_on_user_error
+from realtime.settings import load
+
+
+@exit_on_user_error
+def main(argv: list[str] | None = None) -> int:
+    """The command `speech2expression`; returns the exit code."""
+    settings, other = load(sys.argv[1:] if argv is None else argv)
+    if other.list_devices:
+        list_devices()
+        return 0
+    handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%X")
+    logging.basicConfig(level=settings.run.log_level.upper(), format="%(message)s", handlers=[handler])
+    if settings.run.stats:
+        check_folder(settings.run.stats)
+
+    # Imported here: --help and a mistyped flag should not wait for torch.
+    from realtime.build import play
+    from realtime.stats import write_json
+
+    report = play(settings)
+    if settings.run.stats:
+        write_json(settings.run.stats, {"machine": machine(), **report})
+        logging.info("statistics written to %s", settings.run.stats)
+    return 0
+
+
+def list_devices() -> None:
+    """Print the sound devices that can record; the default one is marked."""
+    from realtime.sound.portaudio import input_devices, open_portaudio
+
+    audio = open_portaudio()
+    table = Table("number", "name", "host", "channels", "rate", "")
+    for device in input_devices(audio):
+        default = "default" if device.is_default else ""
+        table.add_row(str(device.index), device.name, device.host, str(device.channels), f"{device.rate} Hz", default)
+    audio.terminate()
+    Console().print(table if table.row_count else "no sound device that records")
+
+
+def check_folder(file: Path) -> None:
+    """Raise `UserError` if `file` cannot be made, before a show of hours finds out."""
+    if not file.parent.is_dir():
+        raise UserError(f"statistics file {file}: the folder {file.parent} does not exist; make it or name another")
+
+
+def machine() -> dict[str, str]:
+    """What the figures of a report belong to."""
+    return {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
