@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 SETTLED_AT: Final = 3.8897
 """w t at which a critically damped spring has covered 90 % of the way: the root of (1 + x) exp(-x) = 0.1."""
 
+AT_ONCE: Final = 1e-4
+"""Seconds below which nobody sees a movement, and the numbers would overflow."""
+
 
 class Spring:
     """Moves `n` numbers towards a target; all share one speed, so numbers whose targets add up to 1 always do."""
@@ -28,7 +31,7 @@ class Spring:
         """From time `t` on go to `target`, 90 % of the way in `seconds` (0: at once). Times never run backwards."""
         self._x, self._v = self._state(t)
         self._t, self._target = t, target.copy()
-        self._omega = SETTLED_AT / seconds if seconds > 0 else math.inf
+        self._omega = SETTLED_AT / seconds if seconds > AT_ONCE else math.inf
 
     def at(self, t: float) -> NDArray[np.float64]:
         """Position at time `t`, not before the last `aim`."""

@@ -1,0 +1,33 @@
+# The commands of this project; `make help` describes them. All set-up happens by itself, on a bare Debian with Python 3.11 too.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+ENV = .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test live test lint bench evaluate soak
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with everything a show needs
+	@$(PYTHON) tools/setup_environment.py --for live
+
+setup-test:
+	@$(PYTHON) tools/setup_environment.py --for test
+
+live: setup ## a voice drives a face: microphone to window (ARGS="--audio demo --osc 127.0.0.1:9000")
+	@$(ENV) run_live.py $(ARGS)
+
+test: setup-test ## style, types and all tests
+	@$(ENV) -m ruff check .
+	@$(ENV) -m mypy
+	@$(ENV) -m pytest $(ARGS)
+
+bench: setup ## speed of every engine and size on this machine, beside the peer
+	@$(ENV) -m tools.bench_engine $(ARGS)
+
+evaluate: setup-test ## how well it hears and how well its faces are read (needs the corpora and networks: ARGS)
+	@$(ENV) -m tools.evaluate_emotion $(ARGS)
+
+soak: setup-test ## a show of hours with faults thrown in (ARGS="--minutes 60")
+	@$(ENV) -m tools.soak $(ARGS)

@@ -1,0 +1,94 @@
+"""The ring buffer: what is read is what was written, what is lost is counted, and times follow the earliest arrival."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.sound.ring import ANCHOR_BLOCKS, Ring
+
+
+def ramp(begin: int, n: int) -> np.ndarray:
+    return np.arange(begin, begin + n, dtype=np.float32)[:, None]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=40))
+def test_every_sample_is_read_once_or_counted_as_lost(actions: list[tuple[bool, int]]) -> None:
+    ring = Ring(rate=100, channels=1, seconds=1)
+    cursor, seen = ring.cursor(), 0
+    for is_write, n in actions:
+        if is_write:
+            ring.write(ramp(ring.written, n), 0.0)
+        else:
+            lost = cursor.lost
+            samples = cursor.read()
+            begin = seen + cursor.lost - lost
+            np.testing.assert_array_equal(samples, ramp(begin, len(samples)))
+            seen = begin + len(samples)
+            assert seen == cursor.position == ring.written
+
+
+def test_two_readers_do_not_disturb_each_other() -> None:
+    ring = Ring(100, 2)
+    first, second = ring.cursor(), ring.cursor()
+    ring.write(np.ones((30, 2), np.float32), 0.3)
+    assert first.read().shape == (30, 2)
+    ring.write(np.zeros((20, 2), np.float32), 0.5)
+    assert len(first.read()) == 20
+    assert len(second.read()) == 50
+
+
+def test_a_block_larger_than_the_ring_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        Ring(100, 1, 1).write(ramp(0, 101), 0.0)
+
+
+def test_time_follows_the_earliest_arrival_and_ignores_late_blocks() -> None:
+    ring = Ring(1000, 1)
+    for k in range(50):
+        late = 0.0 if k % 10 == 3 else 0.08
+        ring.write(ramp(0, 20), 5.0 + (k + 1) * 0.02 + late)
+    assert ring.time_of(0) == pytest.approx(5.0)
+    assert ring.time_of(ring.written) == pytest.approx(6.0)
+
+
+def test_time_follows_a_gap_in_the_sound() -> None:
+    ring = Ring(1000, 1)
+    for k in range(2 * ANCHOR_BLOCKS):
+        gap = 0.5 if k >= ANCHOR_BLOCKS else 0.0
+        ring.write(ramp(0, 20), (k + 1) * 0.02 + gap)
+    assert ring.time_of(ring.written) == pytest.approx(2 * ANCHOR_BLOCKS * 0.02 + 0.5)
+
+
+def test_after_a_restart_only_the_new_arrivals_count() -> None:
+    ring = Ring(1000, 1)
+    ring.write(ramp(0, 20), 0.02)
+    ring.restart_time()
+    ring.write(ramp(0, 20), 9.0)
+    assert ring.time_of(ring.written) == pytest.approx(9.0)
+
+
+def test_reader_and_writer_on_threads_agree_on_every_sample() -> None:
+    ring = Ring(rate=1000, channels=1, seconds=0.2)
+    cursor = ring.cursor()
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(3000):
+            ring.write(ramp(ring.written, 7), 0.0)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    read = 0
+    while not done.is_set() or cursor.position < ring.written:
+        before = cursor.position + 0
+        lost = cursor.lost
+        samples = cursor.read()
+        begin = before + cursor.lost - lost
+        np.testing.assert_array_equal(samples, ramp(begin, len(samples)))
+        read += len(samples)
+    writer.join()
+    assert read + cursor.lost == ring.written == 21_000

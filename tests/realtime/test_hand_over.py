@@ -1,0 +1,86 @@
+"""What lies between stages: the newest wins, the recorder keeps all, and both count what they drop."""
+
+import threading
+import time
+
+import pytest
+
+from realtime.clock import MonotonicClock, VirtualClock
+from realtime.latest import Latest
+from realtime.rate import Rate
+from realtime.worker import Worker
+
+
+def test_the_newest_wins_and_drops_are_counted() -> None:
+    slot: Latest[int] = Latest()
+    for value in range(5):
+        slot.put(value)
+    assert slot.take() == 4
+    assert slot.take() is None
+    assert slot.dropped == 4
+
+
+def test_a_waiting_reader_is_woken() -> None:
+    slot: Latest[str] = Latest()
+    threading.Timer(0.05, slot.put, ["now"]).start()
+    assert slot.take(timeout=10) == "now"
+
+
+def test_closing_wakes_a_waiting_reader() -> None:
+    slot: Latest[str] = Latest()
+    threading.Timer(0.05, slot.close).start()
+    assert slot.take(timeout=10) is None
+
+
+def test_a_worker_survives_its_step_and_counts_faults() -> None:
+    done = threading.Event()
+    calls = []
+
+    def step() -> None:
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError("a fault")
+        done.set()
+        time.sleep(0.001)
+
+    worker = Worker("stage", step)
+    worker.start()
+    assert done.wait(10)
+    worker.stop()
+    assert worker.faults == {"stage: RuntimeError: a fault": 2}
+    assert worker.health == ""
+
+
+def test_a_worker_says_what_fails_while_it_does() -> None:
+    def step() -> None:
+        raise ValueError("still")
+
+    worker = Worker("stage", step)
+    worker.start()
+    while not worker.health:
+        time.sleep(0.01)
+    worker.stop()
+    assert worker.health == "stage: ValueError: still"
+
+
+def test_rate_counts_the_last_second() -> None:
+    rate = Rate()
+    for k in range(50):
+        rate.tick(k / 25)
+    assert rate.at(49 / 25) == 25
+    assert rate.at(10.0) == 0
+
+
+def test_virtual_time_moves_only_when_told_and_never_back() -> None:
+    clock = VirtualClock()
+    assert clock.now() == 0.0
+    clock.set(2.5)
+    assert clock.now() == 2.5
+    with pytest.raises(ValueError, match="forwards"):
+        clock.set(2.0)
+
+
+def test_real_time_starts_at_zero_and_moves() -> None:
+    clock = MonotonicClock()
+    first = clock.now()
+    assert 0 <= first < clock.now()

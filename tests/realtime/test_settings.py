@@ -1,0 +1,87 @@
+"""The settings tree: one place, typed, and a typing error is answered with the nearest known key."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import UserError
+from realtime.settings import Settings, load, walk
+
+
+def test_defaults_are_valid_and_complete() -> None:
+    assert load([])[0] == Settings()
+
+
+def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "show.toml"
+    file.write_text('[expression]\nstrength = 0.5\nattack = 0.2\n[osc]\ntargets = ["localhost:9000"]\n')
+    settings, _ = load(["--config", str(file), "--strength", "1.5"])
+    assert (settings.expression.strength, settings.expression.attack) == (1.5, 0.2)
+    assert settings.osc.targets == ["localhost:9000"]
+
+
+def test_osc_targets_may_be_repeated() -> None:
+    assert load(["--osc", "a:1", "--osc", "b:2"])[0].osc.targets == ["a:1", "b:2"]
+
+
+def test_every_setting_can_be_set_by_its_path() -> None:
+    for section, key, field in walk():
+        if field.default is None:
+            continue
+        value = str(field.default[0] if isinstance(field.default, list) and field.default else field.default)
+        if isinstance(field.default, list):
+            value = "host:1"
+        assert load(["--set", f"{section}.{key}={value}"])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "nearest"),
+    [
+        ("expresion.attack=1", "expression.attack"),
+        ("audio.attack=1", "expression.attack"),
+        ("expression.atack=1", "expression.attack"),
+        ("osc.target=x:1", "osc.targets"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(assignment: str, nearest: str) -> None:
+    with pytest.raises(UserError, match=rf"nearest known one is '{nearest}'"):
+        load(["--set", assignment])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--size", "300"], ["--strength", "3"], ["--strength", "loud"], ["--backend", "gpu"], ["--seconds", "0"], ["--set", "x"]],
+)
+def test_values_out_of_range_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(UserError):
+        load(arguments)
+
+
+@pytest.mark.parametrize("text", ["not toml", "audio = 3", "[audio]\nvolume = 1", "[sound]\nx = 1"])
+def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "show.toml"
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        load(["--config", str(file)])
+    assert "\n" not in str(error.value).strip()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        load(["--config", str(tmp_path / "none.toml")])
+
+
+@given(st.text(max_size=30))
+def test_any_assignment_is_taken_or_refused(text: str) -> None:
+    try:
+        settings, _ = load(["--set=" + text])
+    except UserError:
+        return
+    assert isinstance(settings, Settings)
+
+
+def test_not_a_number_is_refused() -> None:
+    with pytest.raises(UserError):
+        load(["--set", "expression.strength=nan"])
