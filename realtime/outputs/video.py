@@ -34,9 +34,10 @@ class VideoOutput:
         if path.suffix.lower() not in FORMATS:
             raise UserError(f"video file {path} has no known suffix; name it with one of {', '.join(FORMATS)}")
         try:
-            self._container = av.open(str(self._part), "w", format=FORMATS[path.suffix.lower()])
+            self._part.touch()
         except OSError as error:
             raise UserError(f"video file {path} cannot be written ({error.strerror}); name a folder you may write to") from error
+        self._container = av.open(str(self._part), "w", format=FORMATS[path.suffix.lower()])
         self._video: VideoStream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self._video.width = self._video.height = size
         self._video.pix_fmt = "yuv420p"

@@ -34,10 +34,8 @@ class SoundFile:
                 stream = container.streams.audio[0]
                 self.rate: int = stream.rate
                 self.channels = 1 if stream.codec_context.channels == 1 else 2
-        except OSError as error:  # PyAV's own errors are OSErrors or ValueErrors as well
-            raise UserError(f"sound file {path} cannot be read ({error.strerror or error}); name a file that exists") from error
-        except ValueError as error:
-            raise UserError(f"{path} is no sound file that FFmpeg can read ({error}); convert it to wav, flac or opus") from error
+        except av.FFmpegError as error:
+            raise UserError(f"{path} cannot be read as sound ({error.strerror}); name a sound file that exists") from error
         if next(self.blocks(), None) is None:
             raise UserError(f"{path} holds a sound stream without samples; name a file with sound in it")
 
@@ -54,7 +52,7 @@ class SoundFile:
                 for frame in container.decode(container.streams.audio[0]):
                     for part in resampler.resample(frame):
                         yield part.to_ndarray().reshape(-1, self.channels)
-            except (OSError, ValueError):
+            except av.FFmpegError:
                 pass
             for part in resampler.resample(None):
                 yield part.to_ndarray().reshape(-1, self.channels)

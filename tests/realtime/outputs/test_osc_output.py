@@ -1,0 +1,116 @@
+"""OSC out: the table of docs/osc.md, as packets that a host can read."""
+
+import socket
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pythonosc.osc_bundle import OscBundle
+
+from models.errors import UserError
+from models.labels import EMOTIONS
+from realtime.outputs.osc import BUNDLE_BYTES, OscOutput, bundles, frame_messages, milliseconds, parse_target
+from realtime.settings import Osc
+from realtime.values import Controls, Frame, Heard, Prosody
+
+
+def frame(t: float = 1.0, emotion: int = 3, *, onset: bool = False) -> Frame:
+    weights = np.eye(5, dtype=np.float32)[emotion]
+    heard = Heard(t, weights, 0.8, True, 0.5, 0.25)
+    controls = Controls(t, weights, 1.0, {"mouth_open": 0.5}, heard, Prosody(t, -30.0, 440.0, 0.9), onset)
+    return Frame(7, controls, t - 0.05, t, np.zeros((4, 4, 3), np.uint8))
+
+
+def values(packet: bytes) -> dict[str, list[object]]:
+    return {message.address: list(message.params) for message in OscBundle(packet)}
+
+
+@pytest.fixture
+def receiver() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(5)
+        yield sock
+
+
+def test_a_frame_says_what_is_shown_and_heard() -> None:
+    said = dict(frame_messages(frame(), 1.02))
+    assert said["/s2e/emotion/happy"] == (1.0,)
+    assert said["/s2e/heard/happy"] == (1.0,)
+    assert said["/s2e/level"] == (0.5,)
+    assert said["/s2e/pitch/note"] == (69.0,)
+    assert said["/s2e/speaking"] == (1,)
+    number, t_audio, latency = said["/s2e/frame"]
+    assert (number, t_audio) == (7, 950)
+    assert latency == pytest.approx(70, abs=1e-6)
+    assert "/s2e/onset" not in said
+    assert dict(frame_messages(frame(onset=True), 1.0))["/s2e/onset"] == (1,)
+
+
+def test_label_and_state_are_sent_on_change_and_every_second(receiver: socket.socket) -> None:
+    output = OscOutput(Osc(targets=[f"127.0.0.1:{receiver.getsockname()[1]}"]))
+    state = {"/s2e/health": ("ok",)}
+    said = []
+    for t, emotion, health in [(0.0, 3, "ok"), (0.5, 3, "ok"), (0.6, 4, "ok"), (0.7, 4, "microphone"), (1.0, 4, "microphone")]:
+        output.step(frame(t, emotion), t, state | {"/s2e/health": (health,)})
+        received = values(receiver.recv(65536))
+        said.append((received.get("/s2e/label"), received.get("/s2e/health")))
+    output.close()
+    assert said == [
+        (["happy"], ["ok"]),
+        (None, None),
+        (["sad"], None),
+        (None, ["microphone"]),
+        (["sad"], ["microphone"]),
+    ]
+
+
+def test_a_flat_alias_stands_beside_each_address(receiver: socket.socket) -> None:
+    output = OscOutput(Osc(targets=[f"127.0.0.1:{receiver.getsockname()[1]}"], flat=True))
+    output.step(frame(), 1.0, {})
+    received: dict[str, list[object]] = {}
+    receiver.settimeout(0.5)
+    while "/s2e_rig_mouth_open" not in received:
+        received |= values(receiver.recv(65536))
+    assert received["/s2e_emotion_happy"] == received["/s2e/emotion/happy"]
+    output.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from([f"/s2e/heard/{name}" for name in EMOTIONS]), st.text(max_size=200)), max_size=60))
+def test_no_bundle_is_larger_than_a_packet_and_none_of_it_is_lost(texts: list[tuple[str, str]]) -> None:
+    clean = [(address, (text.replace("\0", ""),)) for address, text in texts]
+    packets = list(bundles(clean))
+    assert all(len(packet) <= BUNDLE_BYTES for packet in packets)
+    assert [(m.address, tuple(m.params)) for packet in packets for m in OscBundle(packet)] == clean
+
+
+def test_an_unreachable_target_is_counted_and_the_show_goes_on() -> None:
+    output = OscOutput(Osc(targets=["255.255.255.255:9"]))
+    for t in (0.0, 0.1):
+        output.step(frame(t), t, {})
+    assert output.failures == 2
+    output.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "localhost", "localhost:", ":9000", "localhost:0", "localhost:65536", "localhost:osc", "a:b:c"]
+)
+def test_a_malformed_target_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="HOST:PORT"):
+        parse_target(text)
+
+
+def test_an_unknown_host_is_refused() -> None:
+    with pytest.raises(UserError, match="not known"):
+        OscOutput(Osc(targets=["no-such-host.invalid:9000"]))
+
+
+def test_ipv6_targets_stand_in_brackets() -> None:
+    assert parse_target("[::1]:9000") == ("::1", 9000)
+
+
+@given(st.floats(0, 1e9))
+def test_time_is_an_int32_and_wraps(t: float) -> None:
+    assert 0 <= milliseconds(t) < 2**31

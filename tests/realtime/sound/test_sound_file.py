@@ -1,0 +1,120 @@
+"""Sound files: any format, block by block, and one clear line for what is none."""
+
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.errors import UserError
+from realtime.clock import MonotonicClock
+from realtime.sound.file import PlayingFile, SoundFile
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).round().astype("<i2").tobytes())
+    return path
+
+
+def noise(n: int, channels: int = 1) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-0.9, 0.9, (n, channels))
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (16000, 1), (44100, 2), (48000, 2)])
+def test_a_wav_comes_back_sample_by_sample(tmp_path: Path, rate: int, channels: int) -> None:
+    samples = noise(12_345, channels)
+    sound = SoundFile(write_wav(tmp_path / "a.wav", samples, rate))
+    blocks = list(sound.blocks())
+    assert (sound.rate, sound.channels) == (rate, channels)
+    assert {len(block) for block in blocks[:-1]} == {rate // 50}
+    np.testing.assert_allclose(np.concatenate(blocks), samples, atol=1e-4)
+
+
+def test_six_channels_become_two(tmp_path: Path) -> None:
+    sound = SoundFile(write_wav(tmp_path / "a.wav", noise(4800, 6), 48_000))
+    assert np.concatenate(list(sound.blocks())).shape == (4800, 2)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp3", "libmp3lame"), (".opus", "libopus"), (".flac", "flac"), (".m4a", "aac")])
+def test_compressed_formats_are_read(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000, layout="mono")
+        for k in range(50):
+            wave_ = 0.5 * np.sin(2 * np.pi * 440 * (k * 960 + np.arange(960)) / 48_000)
+            frame = av.AudioFrame.from_ndarray((wave_ * 32767).astype(np.int16)[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, k * 960
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    samples = np.concatenate(list(SoundFile(path).blocks()))
+    assert len(samples) == pytest.approx(48_000, abs=3000)
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.5 / 2**0.5, rel=0.1)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read as sound"):
+        SoundFile(tmp_path / "none.wav")
+
+
+def test_a_folder_is_no_sound(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        SoundFile(tmp_path)
+
+
+def test_a_picture_holds_no_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))))
+        container.mux(stream.encode(None))
+    with pytest.raises(UserError, match="holds no sound"):
+        SoundFile(path)
+
+
+def test_a_sound_without_samples_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        SoundFile(write_wav(tmp_path / "a.wav", noise(0), 16_000))
+
+
+def test_a_file_that_breaks_off_plays_to_there(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", noise(16_000), 16_000)
+    path.write_bytes(path.read_bytes()[:20_000])
+    assert 0 < len(np.concatenate(list(SoundFile(path).blocks()))) < 16_000
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    data=st.binary(max_size=2000),
+    header=st.sampled_from([b"", b"RIFF\0\0\0\0WAVEfmt ", b"OggS", b"fLaC", b"ID3\4", b"\0\0\0\x18ftypmp42"]),
+)
+def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, header: bytes) -> None:
+    path = tmp_path / "fuzz.wav"
+    path.write_bytes(header + data)
+    try:
+        for block in SoundFile(path).blocks():
+            assert block.dtype == np.float32
+    except UserError:
+        pass
+
+
+def test_a_playing_file_reaches_the_ring_at_its_times(tmp_path: Path) -> None:
+    sound = SoundFile(write_wav(tmp_path / "a.wav", noise(4000), 16_000))
+    clock = MonotonicClock()
+    source = PlayingFile(sound, clock, aloud=False)
+    began = clock.now()
+    source.start()
+    while not source.finished:
+        assert clock.now() - began < 60
+    source.close()
+    source.close()
+    assert source.ring.written == 4000
+    assert clock.now() - began >= 0.25
+    assert source.ring.time_of(4000) - source.ring.time_of(0) == pytest.approx(0.25)
