@@ -22,7 +22,7 @@ from models.stylegan.carrier import carrier_folder, checked_file
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.openvino_ir import read_mapping, read_synthesis
 
-GRAPH_HASH: Final = "228b9bc3a13e9b1712fb66d4cb5fb3ba859219235edb67dc9c53b4cf4575b8ea"
+GRAPH_HASH: Final = "896bdd2496f80575874e21c91b67e219daa236506338944dd3289fa5a60faf06"
 W_AVG_SAMPLES: Final = 32768
 
 log = logging.getLogger(__name__)

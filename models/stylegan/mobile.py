@@ -24,15 +24,15 @@ LEAKY_SLOPE: Final = 0.2
 def haar_synthesis(bands: Tensor) -> Tensor:
     """One step of the inverse 2-D Haar transform: (N, 4C, H, W) → (N, C, 2H, 2W).
 
-    The first C channels are the low band; then for each channel three detail bands: vertical, horizontal, diagonal.
+    Four groups of C channels: the low band, then vertical, horizontal and diagonal detail. The groups are whole, and the
+    shuffle moves whole groups, because that is what channels-last engines do without touching single numbers.
     """
-    channels = bands.shape[1] // 4
-    low, detail = bands[:, :channels], bands[:, channels:]
-    vertical, horizontal, diagonal = detail[:, 0::3], detail[:, 1::3], detail[:, 2::3]
+    low, vertical, horizontal, diagonal = (bands * 0.5).chunk(4, dim=1)
     top, bottom = low + vertical, low - vertical
     right, left = horizontal + diagonal, horizontal - diagonal
-    corners = torch.stack((top + right, top - right, bottom + left, bottom - left), dim=2)  # (N, C, 4, H, W)
-    return F.pixel_shuffle(corners.flatten(1, 2) * 0.5, 2)
+    corners = torch.cat((top + right, top - right, bottom + left, bottom - left), dim=1)
+    n, c, h, w = low.shape
+    return corners.view(n, 2, 2, c, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c, 2 * h, 2 * w)
 
 
 class Style(nn.Linear):

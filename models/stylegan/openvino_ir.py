@@ -7,10 +7,18 @@ except for those that were folded while converting; these are found by their pla
 import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
+
+BLOCKS: Final = 7
+HAAR_INPUTS: Final = (  # whatever makes or scales the channels that a Haar step reads
+    *("first.conv.weight", "first.conv.bias", "rgb.conv.weight", "rgb.conv.bias"),
+    *(f"blocks.{b}.up.{kind}" for b in range(BLOCKS) for kind in ("weight", "bias")),
+    *(f"blocks.{b}.conv2.pointwise.{kind}" for b in range(BLOCKS - 1) for kind in ("weight", "bias")),
+)
 
 
 def _constants(xml: Path, weights: Path) -> list[tuple[str, Tensor]]:
@@ -65,7 +73,16 @@ def read_synthesis(xml: Path, weights: Path) -> dict[str, Tensor]:
         owner, kind = name.split(".style.")
         kernel = 1 if owner == "rgb" else 9
         state[name] = state[name] / math.sqrt(kernel * state[f"{owner}.style.weight"].shape[0])
+    for name in state:
+        if name in HAAR_INPUTS:
+            state[name] = state[name][_whole_bands(len(state[name]))]
     return state
+
+
+def _whole_bands(channels: int) -> Tensor:
+    """The order that turns low, v0, h0, d0, v1, h1, d1, … (published) into low, v0, v1, …, h0, …, d0, … (`haar_synthesis`)."""
+    low, detail = torch.arange(channels // 4), torch.arange(channels // 4, channels)
+    return torch.cat((low, detail[0::3], detail[1::3], detail[2::3]))
 
 
 def _module(name: str) -> str:
