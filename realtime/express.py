@@ -87,4 +87,5 @@ def emotion_target(heard: Heard) -> NDArray[np.float64]:
     """(5,) sums to 1: the heard probabilities sharpened; what is uncertain is shown weakly, as neutral."""
     sharp = heard.probabilities.astype(np.float64) ** SHARPNESS
     sharp /= sharp.sum()
-    return heard.confidence * sharp + (1 - heard.confidence) * REST
+    target: NDArray[np.float64] = heard.confidence * sharp + (1 - heard.confidence) * REST
+    return target

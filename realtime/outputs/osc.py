@@ -83,11 +83,12 @@ class _Target:
         self.name, self.failures = text, 0
         host, port = parse_target(text)
         try:
-            family, _, _, _, self._address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         except (OSError, UnicodeError) as error:
             raise UserError(
                 f"OSC target {text!r}: the host is not known ({error}); name an address or a host that resolves"
             ) from error
+        self._address: tuple[Any, ...] = address
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         if settings.broadcast:

@@ -51,11 +51,11 @@ class SoundFile:
             try:
                 for frame in container.decode(container.streams.audio[0]):
                     for part in resampler.resample(frame):
-                        yield part.to_ndarray().reshape(-1, self.channels)
+                        yield part.to_ndarray().reshape(-1, self.channels).astype(np.float32, copy=False)
             except av.FFmpegError:
                 pass
             for part in resampler.resample(None):
-                yield part.to_ndarray().reshape(-1, self.channels)
+                yield part.to_ndarray().reshape(-1, self.channels).astype(np.float32, copy=False)
 
 
 class PlayingFile:
