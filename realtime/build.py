@@ -1,6 +1,7 @@
 """From settings to a show that can run: opens what was asked for, and says what it opened."""
 
 import logging
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def play_live(settings: Settings) -> dict[str, Any]:
             window = WindowOutput(settings.window, stages.faces.choose) if screen else None
             log.info("sound: %s", source.description)
             show = LiveShow(stages, source, window, settings.picture.fps)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: show.stop())
             report = show.run(settings.run.seconds)
     finally:
         source.close()

@@ -126,6 +126,7 @@ class LiveShow:
             while not self._stop.is_set() and not self._source.finished:
                 if seconds is not None and clock.now() - began >= seconds:
                     break
+                self._stages.faces.step()
                 self._show()
                 if self._window and self._window.quit:
                     break
