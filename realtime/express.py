@@ -15,6 +15,8 @@ from realtime.values import Controls, Heard, Prosody
 
 SHARPNESS: Final = 2.0
 """Exponent on the heard probabilities: a face that shows every doubt shows nothing."""
+SURE: Final = 0.45
+"""Confidence from which an emotion is shown whole; below, in proportion."""
 DEAF_AFTER: Final = 0.5
 """Seconds without any sound, not even silence, after which the face rests: the microphone is gone."""
 REST: Final = np.eye(len(EMOTIONS))[NEUTRAL]
@@ -87,5 +89,6 @@ def emotion_target(heard: Heard) -> NDArray[np.float64]:
     """(5,) sums to 1: the heard probabilities sharpened; what is uncertain is shown weakly, as neutral."""
     sharp = heard.probabilities.astype(np.float64) ** SHARPNESS
     sharp /= sharp.sum()
-    target: NDArray[np.float64] = heard.confidence * sharp + (1 - heard.confidence) * REST
+    amount = min(1.0, heard.confidence / SURE)
+    target: NDArray[np.float64] = amount * sharp + (1 - amount) * REST
     return target
