@@ -49,9 +49,9 @@ def main() -> int:
     def watch() -> None:
         used.append(memory())
         interval, late = stages.stats.median("frame interval", 500), stages.stats.median("sound to osc", 500)
-        rate = 1 / interval if interval else 0.0
+        rate, late_ms = 1 / interval if interval else 0.0, 1000 * (late or 0)
         console.print(
-            f"minute {len(used)}: {used[-1]:.0f} MB, {rate:.1f} frames/s, sound to OSC {1000 * (late or 0):.0f} ms, {show.health or 'ok'}"
+            f"minute {len(used)}: {used[-1]:.0f} MB, {rate:.1f} frames/s, sound to OSC {late_ms:.0f} ms, {show.health or 'ok'}"
         )
         if len(used) < minutes:
             threading.Timer(60, watch).start()
