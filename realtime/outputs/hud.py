@@ -31,7 +31,7 @@ class Reading:
 
 
 def draw_hud(picture: Picture, frame: Frame, reading: Reading) -> None:
-    """Write on `picture` (H, W, 3) BGR in place: five bars (what is heard, with a line at what is shown), level, rates."""
+    """Write on `picture` (H, W, 3) BGR in place: five bars (heard, dim where unsure; a line at what is shown), level, rates."""
     scale = picture.shape[0] / 768
     pad, row = round(16 * scale), round(26 * scale)
     _shade(picture, 0, 0, round(300 * scale), pad + 7 * row)
@@ -40,8 +40,9 @@ def draw_hud(picture: Picture, frame: Frame, reading: Reading) -> None:
         y = pad + i * row
         _text(picture, name, pad, y + round(15 * scale), scale)
         left, width = round(90 * scale), round(190 * scale)
-        bar = heard.probabilities[i] * heard.confidence if heard else 0.0
-        cv2.rectangle(picture, (left, y), (left + round(width * float(bar)), y + round(16 * scale)), HEARD, -1)
+        bar, certainty = (float(heard.probabilities[i]), heard.confidence) if heard else (0.0, 0.0)
+        colour = [channel * (0.35 + 0.65 * min(1.0, 2 * certainty)) for channel in HEARD]
+        cv2.rectangle(picture, (left, y), (left + round(width * bar), y + round(16 * scale)), colour, -1)
         x = left + round(width * float(frame.controls.emotion[i]))
         cv2.line(picture, (x, y - 2), (x, y + round(18 * scale)), SHOWN, max(1, round(3 * scale)))
     y = pad + 5 * row
