@@ -1,0 +1,163 @@
+"""The listener: every 100 ms, what emotion the last three seconds of speech carry.
+
+Sound -> frames (front_end, each computed once) and voice activity -> window without its level, minus the voice's own
+mean (voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion: it relaxes to neutral.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
+from models.emotion.network import EmotionNetwork
+from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
+from models.emotion.voice_mean import VoiceMean
+from models.errors import UserError
+from models.labels import EMOTIONS, NEUTRAL
+
+Floats = NDArray[np.float32]
+
+WEIGHTS: Final = Path(__file__).parent / "weights" / "emotion.safetensors"
+# Where the emotions lie on the two axes of affect (J. Russell: A circumplex model of affect, 1980): the excited against
+# the calm ones, and how pleasant each is.
+EXCITED: Final = (1.0, 0.0, 1.0, 1.0, 0.0)
+_PLEASANT: Final = np.array([-0.7, 0.0, -0.7, 0.9, -0.7], np.float32)
+
+_NEUTRAL_ONLY: Final = np.eye(len(EMOTIONS), dtype=np.float32)[NEUTRAL]
+_ENOUGH_SPEECH: Final = 60  # frames (0.6 s) from which a verdict counts fully; below, in proportion
+_LEAST_SPEECH: Final = 15  # frames below which there is no verdict
+_HOLD: Final = 80  # frames of silence before the verdict fades ...
+_FADE: Final = 120  # ... and how long that takes
+_PAUSE: Final = 70  # frames of silence after which speech is a new utterance ...
+_NEW_UTTERANCE: Final = 50  # ... that stands for itself once it is this long
+_SPEAKING: Final = 15  # newest frames that decide whether somebody speaks now
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What is heard: `probabilities` float32 (5,) in the order of EMOTIONS, sum 1; `confidence` 0 (no idea, or nobody speaks)
+    .. 1; `speaking` now; `arousal` -1 (calm) .. 1 (excited) and `valence` -1 (unpleasant) .. 1 (pleasant), 0 without speech."""
+
+    probabilities: Floats
+    confidence: float
+    speaking: bool
+    arousal: float
+    valence: float
+
+
+class EmotionClassifier:
+    """Streaming classifier; deterministic: the same sound after `reset` gives the same bits."""
+
+    SAMPLE_RATE: Final = 16_000
+    HOP: Final = 1_600  # samples, 100 ms
+    WINDOW: Final = 48_000  # samples, 3 s
+
+    def __init__(self, network: EmotionNetwork, voice_activity: SileroNetwork, temperature: tuple[float, float]) -> None:
+        """`temperature`: what divides the logits for a stranger and for a known voice."""
+        self._network = network.eval()
+        self._temperature = temperature
+        self._front_end = FrontEnd()
+        self._voice_activity = VoiceActivity(voice_activity)
+        self._voice = VoiceMean(network.feature_mean.numpy())
+        self._window_frames = n_frames(self.WINDOW)
+        self.reset()
+
+    @classmethod
+    def load(cls, weights: Path = WEIGHTS) -> "EmotionClassifier":
+        """With the weights in that file. Raises UserError if it is missing or not such a file."""
+        network = EmotionNetwork()
+        try:
+            state = load_file(weights)
+            stranger, known = state.pop("temperature").tolist()
+            network.load_state_dict(state)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"no weights of the emotion classifier at {weights}; restore the file from the repository or train it: "
+                "python -m tools.train_emotion --help"
+            ) from error
+        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{weights} does not hold this version's emotion classifier or is damaged; restore the file from the repository"
+            ) from error
+        return cls(network, SileroNetwork.load(), (stranger, known))
+
+    def reset(self) -> None:
+        """Forget the sound so far and the voice."""
+        self._samples = np.zeros(0, np.float32)  # heard, but not yet in a frame
+        self._frames = torch.zeros(0, N_FRAME_FEATURES)
+        self._frames_heard = 0
+        self._chunks: list[float] = []  # voice activity, of the newest chunks
+        self._chunks_heard = 0
+        self._voice_activity.reset()
+        self._voice.reset()
+
+    @torch.no_grad()
+    def step(self, samples: Floats) -> Hearing:
+        """The next 100 ms: float32 (1600,) at 16 kHz, full scale 1. What is no number counts as silence."""
+        if samples.shape != (self.HOP,):
+            raise ValueError(f"expected {self.HOP} samples (100 ms at 16 kHz), got an array of shape {samples.shape}")
+        samples = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        new_frames = self._listen(samples)
+        speech = self._speech()
+        n_speech = int(speech.sum())
+        silence = len(speech) if n_speech == 0 else len(speech) - 1 - int(np.flatnonzero(speech)[-1])
+        evidence = min(1.0, n_speech / _ENOUGH_SPEECH) * float(np.clip(1.0 - (silence - _HOLD) / _FADE, 0.0, 1.0))
+        if n_speech < _LEAST_SPEECH or evidence == 0.0:
+            return Hearing(_NEUTRAL_ONLY.copy(), 0.0, False, 0.0, 0.0)
+
+        centre, known = self._voice.centre()
+        verdict_speech = torch.from_numpy(_newest_utterance(speech))
+        features = self._front_end.network_input(self._frames, verdict_speech)
+        verdict = self._network(features[None], verdict_speech[None], torch.from_numpy(centre)[None], torch.tensor([known]))
+        stranger_temperature, known_temperature = self._temperature
+        temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
+        heard = torch.softmax(verdict.emotion[0] / temperature, dim=-1).numpy()
+        if silence < new_frames:
+            self._voice.add(features[-new_frames:].numpy(), verdict_speech[-new_frames:].numpy(), heard)
+
+        probabilities = _NEUTRAL_ONLY + evidence * (heard - _NEUTRAL_ONLY)
+        probabilities /= probabilities.sum()
+        entropy = -float(np.sum(heard * np.log(heard + 1e-9))) / np.log(len(EMOTIONS))
+        return Hearing(
+            probabilities=probabilities.astype(np.float32),
+            confidence=evidence * float(np.clip(1.0 - entropy, 0.0, 1.0)),
+            speaking=silence < _SPEAKING,
+            arousal=evidence * float(torch.tanh(verdict.arousal[0] / (2.0 * temperature))),
+            valence=float(np.clip(probabilities @ _PLEASANT, -1.0, 1.0)),
+        )
+
+    def _listen(self, samples: Floats) -> int:
+        """Take in new sound; how many new frames it gave."""
+        self._samples = np.concatenate([self._samples, samples])
+        new = n_frames(len(self._samples))
+        features = self._front_end.frame_features(torch.from_numpy(self._samples))
+        self._samples = self._samples[new * HOP_LENGTH :]
+        self._frames = torch.cat([self._frames, features])[-self._window_frames :]
+        self._frames_heard += new
+        chunks = self._voice_activity.step(samples)
+        self._chunks = (self._chunks + chunks)[-(self.WINDOW // CHUNK + 8) :]
+        self._chunks_heard += len(chunks)
+        return new
+
+    def _speech(self) -> Floats:
+        """Which frames of the window are speech: 0 and 1. The newest take after the last finished chunk."""
+        first = self._frames_heard - len(self._frames)
+        centres = (first + np.arange(len(self._frames))) * HOP_LENGTH + BLOCK // 2
+        chunks = centres // CHUNK - (self._chunks_heard - len(self._chunks))
+        return speech_chunks(self._chunks)[np.clip(chunks, 0, len(self._chunks) - 1)].astype(np.float32)
+
+
+def _newest_utterance(speech: Floats) -> Floats:
+    """The mask without what was said before the last long pause, once enough was said after it."""
+    spoken = np.flatnonzero(speech)
+    pauses = np.flatnonzero(np.diff(spoken) > _PAUSE)
+    if len(pauses) and len(spoken) - pauses[-1] - 1 >= _NEW_UTTERANCE:
+        speech = speech.copy()
+        speech[: spoken[pauses[-1]] + 1] = 0.0
+    return speech

@@ -1,0 +1,141 @@
+"""Is somebody speaking? silero-vad's network, read from its wheel as plain arrays and run in torch.
+
+Silero Team: Silero VAD (github.com/snakers4/silero-vad, MIT). 512 samples at 16 kHz with the 64 before them go through
+a learnt short-time Fourier transform, four convolutions and an LSTM cell, which carries its state from chunk to chunk.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.errors import UserError
+
+SAMPLE_RATE: Final = 16_000
+CHUNK: Final = 512  # samples, 32 ms
+_CONTEXT: Final = 64  # samples before the chunk that the network sees again
+_PAD: Final = 64
+_BINS: Final = 129
+# The network's confidence decays after about half a minute of carried state (silero-vad, issue 725).
+_RESET_AFTER: Final = 20 * SAMPLE_RATE // CHUNK
+_RESET_SILENCE: Final = SAMPLE_RATE // CHUNK  # chunks of silence after which starting anew loses nothing
+SPEECH_PROBABILITY: Final = 0.5
+_DILATION: Final = 2  # chunks
+_SILENT: Final = 0.15  # probability
+_FILE: Final = "silero_vad_16k_op15.onnx"  # the arrays of the TorchScript model that the package loads by default
+_NAMES: Final = {
+    "stft.forward_basis_buffer": "stft_conv.weight",
+    **{f"encoder.{i}.reparam_conv.{kind}": f"conv{i + 1}.{kind}" for i in range(4) for kind in ("weight", "bias")},
+    **{f"decoder.rnn.{name}": f"lstm_cell.{name}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")},
+    **{f"decoder.decoder.2.{kind}": f"final_conv.{kind}" for kind in ("weight", "bias")},
+}
+
+State = tuple[Tensor, Tensor]
+
+
+class SileroNetwork(nn.Module):
+    """One step: chunks with context (batch, 576) and the LSTM's state -> probability of speech (batch,), new state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft_conv = nn.Conv1d(1, 2 * _BINS, 256, stride=128, bias=False)
+        self.conv1 = nn.Conv1d(_BINS, 128, 3, padding=1)
+        self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
+        self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
+        self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
+        self.lstm_cell = nn.LSTMCell(128, 128)
+        self.final_conv = nn.Conv1d(128, 1, 1)
+
+    @classmethod
+    def load(cls) -> "SileroNetwork":
+        """From the installed package `silero-vad`. Raises UserError if it is missing or its file is damaged."""
+        package = importlib.util.find_spec("silero_vad")
+        if package is None or package.origin is None:
+            raise UserError("voice activity needs the package silero-vad, which is not installed; run: pip install silero-vad")
+        path = Path(package.origin).parent / "data" / _FILE
+        network = cls()
+        try:
+            arrays = {array.name.removeprefix("model."): array for array in onnx.load(path).graph.initializer}
+            network.load_state_dict(
+                {ours: torch.from_numpy(onnx.numpy_helper.to_array(arrays[theirs]).copy()) for theirs, ours in _NAMES.items()}
+            )
+        except (OSError, DecodeError, RuntimeError, KeyError) as error:
+            raise UserError(
+                f"cannot read the weights of silero-vad at {path}; reinstall it: pip install --force-reinstall silero-vad"
+            ) from error
+        return network.eval()
+
+    def start(self, batch: int = 1) -> State:
+        """The state before any sound."""
+        return torch.zeros(batch, 128), torch.zeros(batch, 128)
+
+    def embed(self, chunks: Tensor) -> Tensor:
+        """Chunks with context (batch, 576) -> (batch, 128), the part without memory."""
+        x = nn.functional.pad(chunks.unsqueeze(1), (0, _PAD), mode="reflect")
+        x = self.stft_conv(x)
+        x = (x[:, :_BINS].square() + x[:, _BINS:].square()).sqrt()
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            x = conv(x).relu()
+        embedded: Tensor = x.squeeze(-1)
+        return embedded
+
+    def remember(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
+        """Embedded chunk (batch, 128) and state -> probability (batch,), new state."""
+        h, c = self.lstm_cell(embedded, state)
+        probability: Tensor = self.final_conv(h.relu().unsqueeze(-1)).sigmoid().flatten()
+        return probability, (h, c)
+
+
+def with_context(samples: Tensor) -> Tensor:
+    """Sound (n,) from its beginning -> all whole chunks with their context (n // 512, 576)."""
+    whole = samples.shape[-1] // CHUNK * CHUNK
+    return nn.functional.pad(samples[:whole], (_CONTEXT, 0)).unfold(-1, _CONTEXT + CHUNK, CHUNK)
+
+
+def speech_chunks(probabilities: Sequence[float]) -> NDArray[np.bool_]:
+    """Probabilities of successive chunks -> whether each belongs to speech, 64 ms around it included: consonants count."""
+    speech = np.asarray(probabilities, np.float32) >= SPEECH_PROBABILITY
+    reach = np.convolve(speech, np.ones(2 * _DILATION + 1), mode="same") if len(speech) else speech
+    return np.asarray(reach[: len(speech)] > 0.5)
+
+
+class VoiceActivity:
+    """Streaming voice activity: any number of samples in, one probability per finished chunk of 32 ms out."""
+
+    def __init__(self, network: SileroNetwork) -> None:
+        self._network = network
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the sound so far."""
+        self._pending = np.zeros(_CONTEXT, np.float32)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._state = self._network.start()
+        self._chunks_since_start = 0
+        self._silent_chunks = 0
+
+    @torch.no_grad()
+    def step(self, samples: NDArray[np.float32]) -> list[float]:
+        """Samples: float32 (n,), full scale 1, following those of the last call."""
+        self._pending = np.concatenate([self._pending, samples])
+        probabilities = []
+        while len(self._pending) >= _CONTEXT + CHUNK:
+            chunk = torch.from_numpy(self._pending[None, : _CONTEXT + CHUNK])
+            self._pending = self._pending[CHUNK:]
+            probability, self._state = self._network.remember(self._network.embed(chunk), self._state)
+            probabilities.append(float(probability))
+            self._chunks_since_start += 1
+            self._silent_chunks = self._silent_chunks + 1 if probabilities[-1] < _SILENT else 0
+            if self._silent_chunks >= _RESET_SILENCE or self._chunks_since_start >= _RESET_AFTER:
+                self._start_anew()
+        return probabilities

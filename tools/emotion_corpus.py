@@ -1,0 +1,231 @@
+"""Corpora of acted speech for `train_emotion`: manifest, decoding, recording conditions, features on disk.
+
+A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion` (others are ignored).
+Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
+(room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
+"""
+
+import csv
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+
+from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, SAMPLE_RATE, FrontEnd, n_frames
+from models.emotion.voice_activity import CHUNK, SileroNetwork, speech_chunks, with_context
+from models.errors import UserError
+from models.labels import EMOTIONS
+
+Sound = NDArray[np.float32]
+Arrays = tuple[NDArray[Any], ...]
+_COLUMNS: Final = ("path", "corpus", "speaker", "emotion")
+_MARGIN: Final = 6  # chunks of 32 ms kept before and after the speech
+_BATCH: Final = 32
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled recording."""
+
+    path: Path
+    corpus: str
+    speaker: str
+    emotion: int
+
+
+def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
+    """The usable rows, and one line of complaint for each other row. Raises UserError if the file cannot be used at all."""
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"cannot read the manifest {manifest} ({error}); expected a CSV file with {', '.join(_COLUMNS)}"
+        ) from error
+    missing = [name for name in _COLUMNS if not rows or name not in rows[0]]
+    if missing:
+        raise UserError(f"{manifest} has no rows or lacks the columns {', '.join(missing)}; expected {', '.join(_COLUMNS)}")
+    clips, complaints = [], []
+    for number, row in enumerate(rows, start=2):
+        path = manifest.parent / (row["path"] or "")
+        if row["emotion"] not in EMOTIONS:
+            complaints.append(f"line {number}: unknown emotion {row['emotion']!r} ({row['path']})")
+        elif not path.is_file():
+            complaints.append(f"line {number}: no such file {path}")
+        else:
+            clips.append(Clip(path, row["corpus"], row["speaker"], EMOTIONS.index(row["emotion"])))
+    return clips, complaints
+
+
+def decode(path: Path) -> Sound:
+    """Any sound file -> 16 kHz mono, full scale 1. Raises UserError if it is no sound or is damaged."""
+    try:
+        with av.open(str(path)) as container:
+            resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
+            frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+            frames += resampler.resample(None)
+    except (OSError, av.FFmpegError, IndexError, ValueError) as error:
+        raise UserError(f"cannot decode {path} as sound: {error}") from error
+    if not frames:
+        raise UserError(f"{path} holds no sound")
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32)
+
+
+@torch.no_grad()
+def speech_probabilities(network: SileroNetwork, sounds: list[Sound]) -> list[list[float]]:
+    """Voice activity of whole clips, side by side: one probability per 512 samples of each."""
+    embedded = [network.embed(with_context(torch.from_numpy(sound))) for sound in sounds]
+    padded = torch.nn.utils.rnn.pad_sequence(embedded)  # (chunks, clips, 128)
+    state, steps = network.start(len(sounds)), []
+    for chunk in padded:
+        probability, state = network.remember(chunk, state)
+        steps.append(probability)
+    return [column[: len(e)].tolist() for column, e in zip(torch.stack(steps).T, embedded, strict=True)]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a copy of a speaker was recorded; `Condition.draw` makes them up, `apply` records."""
+
+    speed: float = 1.0  # pitch, formants and tempo together
+    curve_db: tuple[float, ...] = (0.0,)  # response of the microphone, evenly spaced in log frequency from 60 Hz to 8 kHz
+    band: tuple[float, float] = (0.0, 8_000.0)  # Hz
+    reverberation: float = 0.0  # seconds to -60 dB
+    direct: float = 1.0  # energy of the direct sound over that of the room
+    snr_db: float = 99.0
+    noise_colour: float = 0.0  # dB per octave
+    clip: float = 0.0  # share of the peak above which sound is squashed
+
+    @classmethod
+    def draw(cls, seed: int) -> "Condition":
+        """A microphone in a room, at random."""
+        rng = np.random.default_rng(seed)
+        bands = [(0.0, 8_000.0), (300.0, 3_400.0), (80.0, rng.uniform(3_500, 7_500)), (rng.uniform(60, 250), 8_000.0)]
+        return cls(
+            speed=float(np.exp(rng.uniform(-0.13, 0.13))),
+            curve_db=tuple(np.cumsum(rng.normal(0, 2.0, 8)) - rng.normal(0, 2.0)),
+            band=bands[rng.choice(4, p=[0.4, 0.15, 0.25, 0.2])],
+            reverberation=float(rng.uniform(0.15, 0.8)) if rng.random() < 0.6 else 0.0,
+            direct=float(10 ** rng.uniform(-0.3, 1.2)),
+            snr_db=float(rng.uniform(5, 35)) if rng.random() < 0.7 else 60.0,
+            noise_colour=float(rng.uniform(-6, 1)),
+            clip=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.15 else 0.0,
+        )
+
+    def apply(self, sound: Sound, rng: np.random.Generator) -> Sound:
+        """Record the sound under this condition; `rng` makes noise and the room's tail."""
+        if self.speed != 1.0:
+            sound = soxr.resample(sound, SAMPLE_RATE * self.speed, SAMPLE_RATE).astype(np.float32)
+        n, tail = len(sound), int(self.reverberation * SAMPLE_RATE)
+        size = 1 << (n + tail).bit_length()
+        frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+        octave = np.log2(np.maximum(frequency, 60.0) / 60.0)
+        gain = 10 ** (np.interp(octave, np.linspace(0, 7, len(self.curve_db)), self.curve_db) / 20)
+        low, high = self.band
+        if low > 0:
+            gain /= np.sqrt(1 + (low / np.maximum(frequency, 1.0)) ** 8)
+        gain /= np.sqrt(1 + (frequency / high) ** 16)
+        response = gain.astype(np.complex128)
+        if tail:
+            decay = rng.normal(size=tail) * np.exp(-6.9 * np.arange(tail) / tail)
+            decay *= np.sqrt(1.0 / (self.direct * np.sum(decay**2)))
+            response *= 1.0 + np.fft.rfft(decay, size)
+        loud = np.sqrt(np.mean(sound**2) + 1e-12)
+        wet = np.fft.irfft(np.fft.rfft(sound, size) * response, size)[:n]
+        wet *= loud / np.sqrt(np.mean(wet**2) + 1e-12)
+        noise_size = 1 << n.bit_length()
+        noise_octave = np.log2(np.maximum(np.fft.rfftfreq(noise_size, 1 / SAMPLE_RATE), 40.0) / 1_000)
+        noise = np.fft.irfft(np.fft.rfft(rng.normal(size=noise_size)) * 10 ** (self.noise_colour * noise_octave / 20))[:n]
+        wet += noise * loud * 10 ** (-self.snr_db / 20) / np.sqrt(np.mean(noise**2))
+        if self.clip:
+            limit = self.clip * np.max(np.abs(wet)) + 1e-9
+            wet = limit * np.tanh(wet / limit)
+        return wet.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The features of all clips under one set of conditions: clip i has frames `offsets[i]:offsets[i + 1]`."""
+
+    frames: NDArray[np.float16]  # (sum of frames, N_FRAME_FEATURES)
+    speech: NDArray[np.bool_]  # (sum of frames,)
+    offsets: NDArray[np.int64]  # (clips + 1,)
+
+
+class FeatureCache:
+    """Sound and features of a list of clips on disk, computed where missing; an interrupted run goes on where it was."""
+
+    def __init__(self, clips: list[Clip], folder: Path, progress: Callable[[str, int], None]) -> None:
+        """`progress` is told what is being done and how many clips are done."""
+        self._clips, self._progress = clips, progress
+        self._folder = folder / f"{_stable_seed(N_FRAME_FEATURES, *(clip.path for clip in clips)):08x}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def copy(self, number: int) -> Copy:
+        """Features of all clips; number 0 as recorded, others under drawn conditions."""
+        return Copy(*self._arrays(f"copy{number}", ("frames", "speech", "offsets"), lambda: self._record(number)))
+
+    def voices(self, number: int, compute: Callable[[], Arrays]) -> Arrays:
+        """What `compute` says of the voices in copy `number`."""
+        return self._arrays(f"voices{number}", ("total", "count"), compute)
+
+    def _arrays(self, kind: str, names: tuple[str, ...], compute: Callable[[], Arrays]) -> Arrays:
+        files = [self._folder / f"{kind}-{name}.npy" for name in names]
+        if not all(file.exists() for file in files):
+            for file, array in zip(files, compute(), strict=True):
+                part = file.with_suffix(".part")
+                with part.open("wb") as stream:
+                    np.save(stream, array)
+                part.replace(file)
+        return tuple(np.load(file, mmap_mode="r") for file in files)
+
+    def _decode(self) -> Arrays:
+        """What lies round the speech of every clip: samples, speech per chunk, and where each clip begins in both.
+
+        The rest is cut off: the length of padding gives some corpora's labels away."""
+        network = SileroNetwork.load()
+        samples, chunks, sample_ends, chunk_ends = [], [], [0], [0]
+        for first in range(0, len(self._clips), _BATCH):
+            sounds = [decode(clip.path) for clip in self._clips[first : first + _BATCH]]
+            for sound, probabilities in zip(sounds, speech_probabilities(network, sounds), strict=True):
+                speech = speech_chunks(probabilities)
+                where = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
+                begin, end = max(0, where[0] - _MARGIN), min(len(speech), where[-1] + 1 + _MARGIN)
+                samples.append((sound[begin * CHUNK : end * CHUNK].clip(-1, 1) * 32_767).astype(np.int16))
+                chunks.append(speech[begin:end])
+                sample_ends.append(sample_ends[-1] + len(samples[-1]))
+                chunk_ends.append(chunk_ends[-1] + len(chunks[-1]))
+            self._progress("decoding", len(chunks))
+        return np.concatenate(samples), np.concatenate(chunks), np.array(sample_ends), np.array(chunk_ends)
+
+    def _record(self, number: int) -> Arrays:
+        samples, chunks, sample_ends, chunk_ends = self._arrays(
+            "sound", ("samples", "chunks", "sample_ends", "chunk_ends"), self._decode
+        )
+        front_end = FrontEnd()
+        frames, masks, ends = [], [], [0]
+        for index, clip in enumerate(self._clips):
+            sound: Sound = samples[sample_ends[index] : sample_ends[index + 1]].astype(np.float32) / np.float32(32_767)
+            speech = chunks[chunk_ends[index] : chunk_ends[index + 1]]
+            condition = Condition() if number == 0 else Condition.draw(_stable_seed("condition", clip.speaker, number))
+            if number:
+                sound = condition.apply(sound, np.random.default_rng(_stable_seed("noise", index, number)))
+            sound = np.pad(sound, (0, max(0, BLOCK - len(sound))))
+            centres = (np.arange(n_frames(len(sound))) * HOP_LENGTH + BLOCK // 2) * condition.speed
+            masks.append(speech[np.minimum(centres.astype(int) // CHUNK, len(speech) - 1)])
+            frames.append(front_end.frame_features(torch.from_numpy(sound)).numpy().astype(np.float16))
+            ends.append(ends[-1] + len(frames[-1]))
+            if index % _BATCH == 0:
+                self._progress(f"features of copy {number}", index)
+        return np.concatenate(frames), np.concatenate(masks), np.array(ends)
+
+
+def _stable_seed(*parts: object) -> int:
+    return zlib.crc32("|".join(map(str, parts)).encode())

@@ -1,0 +1,60 @@
+"""Figures of merit for classifiers of emotion."""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.labels import EMOTIONS
+
+_EXCITED: Final = np.array([name in ("angry", "fear", "happy") for name in EMOTIONS])
+_N_BINS: Final = 15
+
+Labels = NDArray[np.integer[Any]]
+
+
+def confusion(labels: Labels, heard: Labels) -> NDArray[np.int64]:
+    """Counts (intended, heard), (5, 5)."""
+    counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
+    np.add.at(counts, (labels, heard), 1)
+    return counts
+
+
+def unweighted_average_recall(labels: Labels, heard: Labels) -> float:
+    """Mean of the recalls of those emotions that occur (a corpus without fear has four)."""
+    counts = confusion(labels, heard)
+    occurs = counts.sum(1) > 0
+    return float(np.mean(counts.diagonal()[occurs] / counts.sum(1)[occurs]))
+
+
+def binary_recall(labels: Labels, excited: NDArray[np.bool_]) -> float:
+    """Mean of the recalls of {angry, fear, happy} and {neutral, sad}."""
+    truth = _EXCITED[labels]
+    return float(np.mean([(excited == truth)[truth == side].mean() for side in (True, False) if (truth == side).any()]))
+
+
+def calibration_error(probabilities: NDArray[np.floating[Any]], labels: Labels) -> float:
+    """Expected calibration error (C. Guo et al., ICML 2017), 15 bins: probabilities (n, 5)."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bins = np.minimum((confidence * _N_BINS).astype(int), _N_BINS - 1)
+    gaps = [
+        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
+        for b in range(_N_BINS)
+        if (bins == b).any()
+    ]
+    return float(sum(gaps))
+
+
+def fit_temperature(log_probabilities: NDArray[np.floating[Any]], labels: Labels) -> float:
+    """The temperature that makes held-out verdicts (n, 5) likeliest, by golden section over its logarithm."""
+    logits, target = torch.from_numpy(np.asarray(log_probabilities, np.float64)), torch.from_numpy(np.asarray(labels, np.int64))
+
+    def loss(log_temperature: float) -> float:
+        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_temperature), target))
+
+    low, high, ratio = np.log(0.2), np.log(5.0), (np.sqrt(5) - 1) / 2
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return float(np.exp((low + high) / 2))

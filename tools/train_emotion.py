@@ -1,0 +1,266 @@
+"""Trains the listener on corpora of acted speech and measures it on strangers.
+
+    python -m tools.train_emotion --data ../shared/data/speech --folds            # five folds, no speaker on both sides
+    python -m tools.train_emotion --data ../shared/data/speech --leave-corpus-out  # each corpus by a network that never heard it
+    python -m tools.train_emotion --data ../shared/data/speech --ship             # on everything, into models/emotion/weights
+
+Each network that is finished is kept in --work, so an interrupted run goes on where it was. Calibration (--ship) uses
+the folds' verdicts on their test speakers. `--data` may be any folder with a manifest.csv; see tools/emotion_corpus.py.
+"""
+
+import argparse
+import functools
+import json
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.emotion.classifier import EXCITED, WEIGHTS
+from models.emotion.front_end import FrontEnd
+from models.emotion.network import EmotionNetwork
+from models.errors import UserError, exit_on_user_error
+from models.labels import EMOTIONS
+from tools.emotion_corpus import Clip, FeatureCache, read_manifest
+from tools.emotion_examples import Examples, Voices, voice_sums
+from tools.emotion_figures import binary_recall, fit_temperature, unweighted_average_recall
+
+N_FOLDS: Final = 5
+_BATCH: Final = 64
+_MODES: Final = {"stranger": 0.0, "known": 60.0}  # seconds of the voice's other clips
+_AROUSAL_WEIGHT: Final = 0.4
+_LABEL_SMOOTHING: Final = 0.1
+_AVERAGE: Final = 0.998  # of the weights, per step
+
+Floats = NDArray[np.float32]
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The corpora, ready to draw from."""
+
+    clips: list[Clip]
+    examples: Examples
+    fold: NDArray[np.int64]  # per clip
+
+    def corpora(self) -> list[str]:
+        """Names, speech and song of the same speakers as one."""
+        return sorted({_family(clip.corpus) for clip in self.clips})
+
+    def of_corpus(self, name: str) -> NDArray[np.int64]:
+        """Numbers of the clips of a corpus and of its songs."""
+        return np.flatnonzero([_family(clip.corpus) == name for clip in self.clips])
+
+
+def _family(corpus: str) -> str:
+    return corpus.removesuffix("_song")
+
+
+def folds(clips: list[Clip]) -> NDArray[np.int64]:
+    """A fold 0..4 for each clip: speakers of every corpus dealt out in a fixed shuffled order, no speaker in two folds."""
+    dealt: dict[str, int] = {}
+    for corpus in sorted({_family(clip.corpus) for clip in clips}):
+        speakers = sorted({c.speaker for c in clips if _family(c.corpus) == corpus}, key=lambda name: zlib.crc32(name.encode()))
+        dealt |= {speaker: i % N_FOLDS for i, speaker in enumerate(speakers) if speaker not in dealt}
+    return np.array([dealt[clip.speaker] for clip in clips])
+
+
+def prepare(manifest: Path, work: Path, n_copies: int, tell: Tell) -> Study:
+    """Read, decode, compute features or find them in `work`. Raises UserError if the data cannot be used."""
+    clips, complaints = read_manifest(manifest)
+    for complaint in complaints:
+        Console(stderr=True).print(f"skipped {complaint}")
+    cache = FeatureCache(clips, work / "features", lambda what, done: tell(what, done, len(clips)))
+    copies = [cache.copy(number) for number in range(n_copies)]
+    front_end = FrontEnd()
+    pairs = [cache.voices(number, functools.partial(voice_sums, copy, front_end)) for number, copy in enumerate(copies)]
+    voices = Voices(np.stack([total for total, _ in pairs]), np.stack([count for _, count in pairs]))
+    return Study(clips, Examples(clips, copies, voices, front_end), folds(clips))
+
+
+def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tell: Callable[[int, int], None]) -> EmotionNetwork:
+    """A network trained on the clips `among`; the average of its weights over the last steps."""
+    torch.manual_seed(seed)
+    network, average = EmotionNetwork(), EmotionNetwork()
+    mean, std = study.examples.everyone(among)
+    network.feature_mean.copy_(mean)
+    network.feature_std.copy_(std)
+    average.load_state_dict(network.state_dict())
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.03)
+    n_steps = n_samples // _BATCH
+    network.train()
+    for step, batch in enumerate(study.examples.batches(among, mean.numpy(), _BATCH, seed)):
+        if step == n_steps:
+            break
+        progress = step / n_steps
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * min(1.0, step / 200) * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-5
+        verdict = network(batch.features, batch.speech, batch.centre, batch.known)
+        excited = torch.tensor(EXCITED)[batch.emotion]
+        loss = nn.functional.cross_entropy(verdict.emotion, batch.emotion, label_smoothing=_LABEL_SMOOTHING)
+        loss = loss + _AROUSAL_WEIGHT * nn.functional.binary_cross_entropy_with_logits(verdict.arousal, excited)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        keep = min(_AVERAGE, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1.0 - keep)
+        if step % 50 == 0:
+            tell(step * _BATCH, n_samples)
+    return average.eval()
+
+
+@torch.no_grad()
+def verdicts(network: EmotionNetwork, study: Study, among: NDArray[np.int64], seconds: float) -> Floats:
+    """Log probabilities and the arousal's logit (clips, 6), each clip's windows averaged."""
+    total = np.zeros((len(study.clips), len(EMOTIONS) + 1), np.float64)
+    count = np.zeros(len(study.clips))
+    for ids, batch in study.examples.test_batches(among, network.feature_mean.numpy(), seconds):
+        verdict = network(batch.features, batch.speech, batch.centre, batch.known)
+        both = torch.cat([verdict.emotion.log_softmax(-1), verdict.arousal[:, None]], dim=-1)
+        np.add.at(total, ids, both.numpy())
+        np.add.at(count, ids, 1)
+    return (total[among] / count[among, None]).astype(np.float32)
+
+
+def run(
+    study: Study, name: str, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace, tell: Tell
+) -> dict[str, Floats]:
+    """Train network `name`, or find it finished, and its verdicts on the clips `test` in every mode."""
+    folder = args.work / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, answers = folder / f"{name}.safetensors", folder / f"{name}.npz"
+    if not answers.exists():
+        network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
+        _replace(weights, lambda part: save_file(network.state_dict(), part))
+        found: dict[str, Any] = {mode: verdicts(network, study, test, seconds) for mode, seconds in _MODES.items()}
+        with answers.with_suffix(".part").open("wb") as stream:
+            np.savez(stream, **found)
+        answers.with_suffix(".part").replace(answers)
+    stored = np.load(answers)
+    return {mode: stored[mode] for mode in _MODES}
+
+
+def table(study: Study, answers: dict[str, Floats], among: NDArray[np.int64]) -> dict[str, Any]:
+    """Per mode and corpus: UAR over five classes, and over excited against calm."""
+    figures: dict[str, Any] = {}
+    for mode, answer in answers.items():
+        figures[mode] = {}
+        for corpus in sorted({study.clips[i].corpus for i in among}):
+            rows = np.array([study.clips[i].corpus == corpus for i in among])
+            labels = study.examples.emotion[among[rows]]
+            figures[mode][corpus] = {
+                "uar": unweighted_average_recall(labels, answer[rows, :5].argmax(1)),
+                "excited": binary_recall(labels, answer[rows, 5] > 0),
+                "clips": int(rows.sum()),
+            }
+    return figures
+
+
+def show(console: Console, title: str, figures: dict[str, Any]) -> None:
+    """Print `table`."""
+    console.print(title)
+    for mode, corpora in figures.items():
+        speech = [f for name, f in corpora.items() if not name.endswith("_song")]
+        cells = [f"{name} {f['uar']:.3f} ({f['excited']:.2f})" for name, f in corpora.items()]
+        mean = f"mean {np.mean([f['uar'] for f in speech]):.3f} ({np.mean([f['excited'] for f in speech]):.2f})"
+        console.print(f"  {mode:9s} " + "  ".join([*cells, mean]))
+
+
+def cross_validate(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[dict[str, Floats], NDArray[np.int64]]:
+    """Verdicts on every clip by the network that did not hear its speaker: (clips, 6) per mode, and the clips' numbers."""
+    tests = [np.flatnonzero(study.fold == k) for k in range(N_FOLDS)]
+    parts = [run(study, f"fold{k}", np.flatnonzero(study.fold != k), tests[k], args, tell) for k in range(N_FOLDS)]
+    return {mode: np.concatenate([part[mode] for part in parts]) for mode in _MODES}, np.concatenate(tests)
+
+
+def leave_corpora_out(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[dict[str, Floats], NDArray[np.int64]]:
+    """The same, by networks that did not hear the corpus."""
+    tests = [study.of_corpus(name) for name in study.corpora()]
+    everything = np.arange(len(study.clips))
+    parts = [
+        run(study, f"without-{name}", np.setdiff1d(everything, test), test, args, tell)
+        for name, test in zip(study.corpora(), tests, strict=True)
+    ]
+    return {mode: np.concatenate([part[mode] for part in parts]) for mode in _MODES}, np.concatenate(tests)
+
+
+def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
+    """Train on everything and write the weights the program uses, with temperatures from the folds."""
+    answers, among = cross_validate(study, args, tell)
+    spoken = np.array([not study.clips[i].corpus.endswith("_song") for i in among])
+    labels = study.examples.emotion[among[spoken]]
+    temperatures = [fit_temperature(answer[spoken, :5], labels) for answer in answers.values()]
+    everything = np.arange(len(study.clips))
+    run(study, "all", everything, everything[::50], args, tell)
+    state: dict[str, Tensor] = load_file(args.work / "runs" / "all.safetensors")
+    state["temperature"] = torch.tensor(temperatures)
+    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    _replace(WEIGHTS, lambda part: save_file(state, part))
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    part = path.with_suffix(".part")
+    write(part)
+    part.replace(path)
+
+
+@exit_on_user_error
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="holds manifest.csv")
+    parser.add_argument(
+        "--work", type=Path, default=Path("out/train_emotion"), metavar="FOLDER", help="features and finished networks"
+    )
+    parser.add_argument("--folds", action="store_true", help="five folds by speaker")
+    parser.add_argument("--leave-corpus-out", action="store_true", help="each corpus left out once")
+    parser.add_argument("--ship", action="store_true", help="train on everything and write models/emotion/weights")
+    parser.add_argument("--samples", type=int, default=100_000, metavar="N", help="windows shown to each network")
+    parser.add_argument("--copies", type=int, default=5, metavar="N", help="recording conditions, the original included")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    args = parser.parse_args(argv)
+    if not (args.folds or args.leave_corpus_out or args.ship):
+        raise UserError("nothing to do: give --folds, --leave-corpus-out or --ship")
+    torch.set_num_threads(args.threads)
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    figures: dict[str, Any] = {"samples": args.samples, "seed": args.seed, "copies": args.copies}
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
+
+        study = prepare(args.data / "manifest.csv", args.work, args.copies, tell)
+        if args.folds:
+            figures["folds"] = table(study, *cross_validate(study, args, tell))
+            show(console, "Five folds, strangers to the network", figures["folds"])
+        if args.leave_corpus_out:
+            figures["leave_corpus_out"] = table(study, *leave_corpora_out(study, args, tell))
+            show(console, "Corpus left out", figures["leave_corpus_out"])
+        if args.ship:
+            ship(study, args, tell)
+            console.print(f"wrote {WEIGHTS}")
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
