@@ -151,16 +151,24 @@ def set_torchaudio_extensions_aside() -> None:
 
 def pip(*arguments: str) -> None:
     say(f"pip install {' '.join(arguments)}")
-    subprocess.run([python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments], check=True)
+    done = run_pip(*arguments)
+    if done.returncode:
+        sys.stderr.write(done.stderr[-3000:])
+        done.check_returncode()
+
+
+def run_pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What pip says is kept back unless it fails: it complains of random-face's dependencies, which are left out on purpose."""
+    command = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def pip_works(*arguments: str) -> bool:
     """Try without noise; an index that does not answer is asked once only."""
     if "--index-url" in arguments and not answers(arguments[arguments.index("--index-url") + 1]):
         return False
-    command = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", *arguments]
     say(f"pip install {' '.join(arguments)}")
-    return subprocess.run(command, capture_output=True).returncode == 0
+    return run_pip("--retries", "1", *arguments).returncode == 0
 
 
 def answers(url: str) -> bool:
