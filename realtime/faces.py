@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
+import torch
 
 from models.errors import UserError
 from models.expression.bank import load_bank, preview_paths
 from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
-from models.judge.networks import check_steering
+from models.judge.networks import names, network_file
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
 from realtime.clock import Clock
@@ -89,10 +90,12 @@ class Faces:
         if networks is None:
             log.info("%s plays with a preview; its own expressions are found with --networks DIR (docs/expression.md)", name)
         else:
-            check_steering(networks)
+            for network in names("steer", "geometry"):
+                network_file(networks, network)
             log.info("%s plays with a preview while its own expressions are found", name)
             self._search = _Search(name, seed, networks, file)
-        return preview_paths(generator, generator.code_of_seed(seed), name)
+        ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
+        return preview_paths(ws, name, generator.graph_hash)
 
 
 def seed_of(name: str) -> int:
@@ -130,5 +133,6 @@ class _Search:
 def _find(seed: int, networks: Path, file: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(10)
+    torch.set_num_threads(1)
     face = find_paths(load_default_generator(), seed, networks)
     save_paths(file, {face.name: face})

@@ -30,9 +30,13 @@ def haar_synthesis(bands: Tensor) -> Tensor:
     low, vertical, horizontal, diagonal = (bands * 0.5).chunk(4, dim=1)
     top, bottom = low + vertical, low - vertical
     right, left = horizontal + diagonal, horizontal - diagonal
-    corners = torch.cat((top + right, top - right, bottom + left, bottom - left), dim=1)
-    n, c, h, w = low.shape
-    return corners.view(n, 2, 2, c, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c, 2 * h, 2 * w)
+    return interleave(torch.cat((top + right, top - right, bottom + left, bottom - left), dim=1))
+
+
+def interleave(corners: Tensor) -> Tensor:
+    """Four groups of C channels, each one corner of every 2×2 square: (N, 4C, H, W) → (N, C, 2H, 2W)."""
+    n, c, h, w = corners.shape
+    return corners.view(n, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // 4, 2 * h, 2 * w)
 
 
 class Style(nn.Linear):
@@ -91,7 +95,7 @@ class Block(nn.Module):
 
 
 class Rgb(nn.Module):
-    """Features (N, 64, 512, 512) → picture (N, 3, 1024, 1024): styled 1×1 convolution to twelve bands, then Haar."""
+    """Features (N, 64, 512, 512) → the last twelve Haar bands (N, 12, 512, 512): a styled 1×1 convolution."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +103,8 @@ class Rgb(nn.Module):
         self.conv = nn.Conv2d(BLOCK_CHANNELS[-1], 12, 1)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return haar_synthesis(self.conv(x * self.style(w)))
+        bands: Tensor = self.conv(x * self.style(w))
+        return bands
 
 
 class MobileStyleGAN(nn.Module):
@@ -156,10 +161,24 @@ class MobileStyleGAN(nn.Module):
             x = self.blocks[b](x, ws[:, 1 + 3 * b : 4 + 3 * b])
         return x
 
-    def synthesis(self, ws: Tensor) -> Tensor:
-        """ws (N, num_ws, 512) → pictures (N, 3, 1024, 1024)."""
-        picture: Tensor = self.rgb(self.features(ws, 512), ws[:, -1])
-        return picture
+    def skipped_styles(self, ws: Tensor) -> Tensor:
+        """What the layers behind the 128² features are told by ws: all their style factors, (N, 736), the first 256 of `up`."""
+        styles = [self.rgb.style(ws[:, -1])]
+        for b in (6, 5):
+            block, row = self.blocks[b], 1 + 3 * b
+            assert isinstance(block, Block)
+            styles = [block.up(ws[:, row]), block.conv1.style(ws[:, row + 1]), block.conv2.style(ws[:, row + 2]), *styles]
+        return torch.cat(styles, dim=1).flatten(1)
+
+    def synthesis(self, ws: Tensor, resolution: int = 1024) -> Tensor:
+        """ws (N, num_ws, 512) → pictures (N, 3, R, R) for R = 1024, or 512: exactly the 1024² picture shrunk by averaging.
+
+        (The mean of four pixels is half the low band of the Haar step that would have made them.)
+        """
+        if resolution not in (512, 1024):
+            raise ValueError(f"a picture of {resolution}² was asked for: MobileStyleGAN draws 512² and 1024²")
+        bands: Tensor = self.rgb(self.features(ws, 512), ws[:, -1])
+        return haar_synthesis(bands) if resolution == 1024 else bands[:, :3] * 0.5
 
     forward = synthesis
 

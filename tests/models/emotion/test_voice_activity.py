@@ -46,22 +46,17 @@ def test_silence_and_noise_are_no_speech(network: SileroNetwork) -> None:
     assert np.mean(speech_chunks(VoiceActivity(network).step(noise))) < 0.05
 
 
-def test_a_pause_renews_the_state_so_that_hours_work(network: SileroNetwork) -> None:
-    """After a pause the LSTM knows nothing of the past: the same sound gives the same bits, however much came before."""
-    lap = np.concatenate([voice_like(160 * CHUNK / 16_000), np.zeros(60 * CHUNK, np.float32)])
-    activity = VoiceActivity(network)
-    laps = [activity.step(lap) for _ in range(8)]
-    assert max(laps[0]) > 0.5
-    assert laps[1] == laps[7]
-
-
-def test_endless_speech_renews_the_state_too(network: SileroNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("probability", "seconds"), [(0.9, 61), (0.0, 5)])
+def test_state_is_renewed_so_that_hours_work(
+    network: SileroNetwork, monkeypatch: pytest.MonkeyPatch, probability: float, seconds: int
+) -> None:
+    """In endless speech every 20 s at the latest, in silence every second."""
     starts = []
     start = network.start
     monkeypatch.setattr(network, "start", lambda batch=1: starts.append(batch) or start(batch))
-    monkeypatch.setattr(network, "remember", lambda embedded, state: (torch.tensor([0.9]), state))
-    VoiceActivity(network).step(np.zeros(61 * 16_000, np.float32))
-    assert len(starts) >= 4  # at the beginning and every 20 s
+    monkeypatch.setattr(network, "remember", lambda embedded, state: (torch.tensor([probability]), state))
+    VoiceActivity(network).step(np.zeros(seconds * 16_000, np.float32))
+    assert len(starts) >= 4
 
 
 def test_consonants_next_to_speech_count() -> None:

@@ -10,7 +10,7 @@ from models.errors import UserError
 from models.judge import networks
 from models.judge.crops import Picture
 from models.judge.landmarks import MOUTH_CORNERS, POSE_POINTS, pose
-from models.judge.measure import Detector, Facemood, Fer, Landmarks, SFace
+from models.judge.measure import Blendshapes, Detector, Facemood, Fer, Landmarks, SFace
 from models.labels import EMOTIONS
 
 PHOTOS = networks.DEFAULT_FOLDER.parent / "photos"
@@ -37,6 +37,10 @@ def test_a_smile_is_happy_and_the_same_person_in_another_size(folder: Path) -> N
 
     larger = np.asarray(cv2.resize(smiling, None, fx=1.5, fy=1.5), np.uint8)
     other = photo("astronaut_collins")
+    shapes = Blendshapes(folder)(Landmarks(folder)(smiling, face))
+    assert shapes["mouthSmileLeft"] > 0.6
+    assert shapes["mouthSmileRight"] > 0.6
+    assert shapes["jawOpen"] < 0.2
     who = identify(smiling, face)
     assert float(who @ identify(larger, detect(larger))) > 0.9
     assert float(who @ identify(other, detect(other))) < 0.363

@@ -1,5 +1,6 @@
 """The steering networks: the same verdicts as on real crops, and a gradient that reaches the picture."""
 
+import importlib.util
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,6 @@ import pytest
 import torch
 
 from models.judge import networks
-from models.judge.landmarks import BLENDSHAPES
 from models.judge.measure import Detector, Landmarks
 from models.judge.steer import Jitter, Steering, View, sample
 from models.labels import EMOTIONS
@@ -18,7 +18,8 @@ PHOTOS = networks.DEFAULT_FOLDER.parent / "photos"
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    pytest.importorskip("onnx2torch")
+    if importlib.util.find_spec("onnx2torch") is None:
+        pytest.skip("needs the package onnx2torch")
     absent = networks.missing(networks.DEFAULT_FOLDER, "steer", "geometry")
     if absent or not PHOTOS.is_dir():
         pytest.skip(f"needs photographs in {PHOTOS} and the networks {', '.join(absent) or 'of that folder'}")
@@ -52,10 +53,8 @@ def test_smile_is_seen_and_every_network_gives_a_gradient(folder: Path) -> None:
     assert (verdicts.exp().mean((0, 1)).argmax()).item() == EMOTIONS.index("happy")
     points = steering.points(image, view)
     assert np.abs(points.detach().numpy() * picture.shape[1] - Landmarks(folder)(picture, face)).max() < 0.03 * face.side
-    shapes = steering.blendshapes(points)
-    assert shapes[BLENDSHAPES.index("mouthSmileLeft")] > 0.6
 
-    for result in (verdicts[0, :, 0].sum(), verdicts[1, :, 0].sum(), steering.identity(image, view)[0, 0], points.sum(), shapes[BLENDSHAPES.index("jawOpen")]):
+    for result in (verdicts[0, :, 0].sum(), verdicts[1, :, 0].sum(), steering.identity(image, view)[0, 0], points.sum()):
         (gradient,) = torch.autograd.grad(result, image, retain_graph=True)
         assert gradient.isfinite().all()
         assert gradient.abs().max() > 0

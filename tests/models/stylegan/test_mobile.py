@@ -61,6 +61,14 @@ def test_pictures_equal_the_published_network_in_w_plus(generator: MobileStyleGA
     assert np.abs(generator.synthesis(ws).numpy() - expected).max() < 1e-3
 
 
+def test_the_512_picture_is_the_1024_picture_shrunk_by_averaging(generator: MobileStyleGAN) -> None:
+    ws = generator.broadcast(generator.code_of_seed(2))
+    shrunk = torch.nn.functional.avg_pool2d(generator.synthesis(ws), 2)
+    assert torch.allclose(generator.synthesis(ws, 512), shrunk, atol=1e-5)
+    with pytest.raises(ValueError, match="256"):
+        generator.synthesis(ws, 256)
+
+
 def test_features_are_the_way_to_the_picture(generator: MobileStyleGAN) -> None:
     ws = generator.broadcast(generator.code_of_seed(1))
     shapes = {r: tuple(generator.features(ws, r).shape) for r in (8, 64, 128, 256)}
