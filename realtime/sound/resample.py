@@ -21,7 +21,7 @@ class ToListeningRate:
 
     def step(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, channels) in, (m,) out; m lags by the filter's few milliseconds."""
-        mono = block.mean(axis=1, dtype=np.float32) * self._gain
+        mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32) * self._gain
         if self._stream is None:
             return mono
         out: NDArray[np.float32] = self._stream.resample_chunk(mono)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import need
+from parts import need
 
 from models.labels import EMOTIONS, NEUTRAL
 from realtime.sound.file import DEMO_VOICE, SoundFile

@@ -1,0 +1,141 @@
+"""The show: the same stages in one loop or on threads, and a report of what happened."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.emotion.classifier import Hearing
+from models.emotion.prosody import Prosody as Measured
+from models.expression.paths import ExpressionPaths
+from models.labels import EMOTIONS
+from realtime.clock import Clock, MonotonicClock, VirtualClock
+from realtime.draw import Drawer, FaceOnShow
+from realtime.express import Express
+from realtime.listen import Listener
+from realtime.settings import Expression
+from realtime.show import LiveShow, Stages, run_offline
+from realtime.sound.ring import Ring
+from realtime.stats import Stats
+
+RATE = 16_000
+HAPPY = EMOTIONS.index("happy")
+
+
+class HappyWhenLoud:
+    """A classifier and a tracker by loudness alone."""
+
+    def step(self, samples: np.ndarray) -> Hearing | Measured:
+        loudness = float(np.abs(samples).mean())
+        if len(samples) == RATE // 50:
+            return Measured(-20.0 if loudness > 0.1 else -80.0, 0.0, 0.0)
+        speaking = loudness > 0.1
+        return Hearing(np.eye(5, dtype=np.float32)[HAPPY if speaking else 1], float(speaking), speaking, 0.0, 0.0)
+
+
+class Engine:
+    def __init__(self, fails: int = 0) -> None:
+        self.fails = fails
+
+    def render(self, ws: np.ndarray) -> np.ndarray:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("the engine hiccups")
+        return np.full((64, 64, 3), np.clip(ws.mean(), 0, 255), np.uint8)
+
+
+class NoOtherFaces:
+    name, index = "test", 0
+
+    def step(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def stages(clock: Clock, ring: Ring, engine: Engine) -> Stages:
+    paths = np.zeros((5, 1, 2, 512), np.float32)
+    paths[HAPPY] = 200
+    face = FaceOnShow(ExpressionPaths(np.zeros((2, 512), np.float32), paths, {}, "hash", "test"))
+    express, stats = Express(Expression(life=0, attack=0, hold=0, release=0)), Stats()
+    hears = HappyWhenLoud()
+    return Stages(
+        clock,
+        Listener(ring, hears, hears),
+        express,
+        Drawer(express, face, engine, clock, stats),
+        NoOtherFaces(),
+        stats,
+        None,
+        None,
+    )
+
+
+def voice(seconds: float, loud: tuple[float, float]) -> np.ndarray:
+    t = np.arange(round(seconds * RATE)) / RATE
+    return (np.sign(np.sin(2 * np.pi * 200 * t)) * ((t >= loud[0]) & (t < loud[1])) * 0.5).astype(np.float32)[:, None]
+
+
+@pytest.mark.parametrize("block", [160, 320, 800])
+def test_offline_every_frame_hears_exactly_what_came_before_it(block: int) -> None:
+    clock, ring = VirtualClock(), Ring(RATE, 1)
+    shown = []
+
+    class Watched(Engine):
+        def render(self, ws: np.ndarray) -> np.ndarray:
+            shown.append((clock.now(), float(ws.mean())))
+            return super().render(ws)
+
+    sound = voice(3.0, (1.0, 2.0))
+    blocks = [sound[k : k + block] for k in range(0, len(sound), block)]
+    report = run_offline(stages(clock, ring, Watched()), clock, ring, blocks, fps=20, seconds=None)
+    happy = [t for t, value in shown if value > 100]
+    assert report["frames"] == len(shown) == 61
+    assert happy[0] == pytest.approx(1.1)
+    assert happy[-1] == pytest.approx(2.05)
+
+
+def test_offline_ends_after_the_seconds_it_is_given() -> None:
+    clock, ring = VirtualClock(), Ring(RATE, 1)
+    report = run_offline(stages(clock, ring, Engine()), clock, ring, [voice(3, (0, 3))], fps=10, seconds=1.0)
+    assert report["frames"] == 10
+
+
+class Tone:
+    """A source that is loud as soon as it is started, and ends after a second."""
+
+    description, health, overruns = "tone", "", 0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self.ring, self.closed = clock, Ring(RATE, 1), False
+        self._until = float("inf")
+
+    @property
+    def finished(self) -> bool:
+        if self._clock.now() >= self.ring.written / RATE:
+            self.ring.write(voice(0.1, (0, 0.1)), self._clock.now())
+        return self._clock.now() > self._until
+
+    def start(self) -> None:
+        self._until = self._clock.now() + 1.0
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_live_threads_play_until_the_sound_ends_and_a_fault_does_not_end_them() -> None:
+    clock = MonotonicClock()
+    source = Tone(clock)
+    show = LiveShow(stages(clock, source.ring, Engine(fails=2)), source, None, fps=50)
+    report = show.run(seconds=None)
+    assert report["faults"] == {"renderer: RuntimeError: the engine hiccups": 2}
+    assert report["milliseconds"]["engine"]["n"] > 5
+    assert report["source"] == "tone"
+    assert source.closed
+
+
+def test_a_live_show_ends_after_its_seconds(tmp_path: Path) -> None:
+    clock = MonotonicClock()
+    source = Tone(clock)
+    report = LiveShow(stages(clock, source.ring, Engine()), source, None, fps=50).run(seconds=0.3)
+    assert report["seconds"] >= 0.3
+    assert source.closed
