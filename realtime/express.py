@@ -15,7 +15,7 @@ from realtime.values import Controls, Heard, Prosody
 
 SHARPNESS: Final = 2.0
 """Exponent on the heard probabilities: a face that shows every doubt shows nothing."""
-SURE: Final = 0.45
+SURE: Final = 0.25
 """Confidence from which an emotion is shown whole; below, in proportion."""
 DEAF_AFTER: Final = 0.5
 """Seconds without any sound, not even silence, after which the face rests: the microphone is gone."""
