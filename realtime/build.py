@@ -3,10 +3,12 @@
 import logging
 import signal
 import time
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.backend import Backend
+from engine.backend import BACKENDS
 from engine.choose import open_backend
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.prosody import ProsodyTracker
@@ -16,6 +18,7 @@ from realtime.clock import Clock, MonotonicClock, VirtualClock
 from realtime.draw import Drawer
 from realtime.express import Express
 from realtime.faces import Faces
+from realtime.lasting_engine import LastingEngine
 from realtime.listen import Listener
 from realtime.outputs.osc import OscOutput
 from realtime.outputs.screen import has_screen
@@ -51,11 +54,11 @@ def play_offline(settings: Settings) -> dict[str, Any]:
     clock = VirtualClock()
     sound = SoundFile(sound_path(settings.audio.source), settings.audio.block)
     ring = Ring(sound.rate, sound.channels)
-    backend, stages = build_stages(settings, clock, ring, settings.video.file)
-    with backend:
+    engine, stages = build_stages(settings, clock, ring, settings.video.file)
+    with closing(engine):
         stages.faces.wait()
         report = run_offline(stages, clock, ring, sound.blocks(), settings.video.fps, settings.run.seconds)
-    return {"backend": backend.name, "size": backend.size, **report}
+    return {"engine": engine.description, "size": engine.size, **report}
 
 
 def play_live(settings: Settings) -> dict[str, Any]:
@@ -68,8 +71,8 @@ def play_live(settings: Settings) -> dict[str, Any]:
         log.warning("no screen: the picture goes to the video file %s", video_file)
     source = open_source(settings, clock, looping=screen)
     try:
-        backend, stages = build_stages(settings, clock, source.ring, video_file)
-        with backend:
+        engine, stages = build_stages(settings, clock, source.ring, video_file)
+        with closing(engine):
             window = WindowOutput(settings.window, stages.faces.choose) if screen else None
             log.info("sound: %s", source.description)
             show = LiveShow(stages, source, window, settings.picture.fps)
@@ -78,7 +81,7 @@ def play_live(settings: Settings) -> dict[str, Any]:
             report = show.run(settings.run.seconds)
     finally:
         source.close()
-    return {"backend": backend.name, "size": backend.size, **report}
+    return {"engine": engine.description, "size": engine.size, **report}
 
 
 def open_source(settings: Settings, clock: Clock, *, looping: bool) -> Source:
@@ -106,23 +109,23 @@ def sound_path(source: str) -> Path:
     return DEMO_VOICE if source == "demo" else Path(source)
 
 
-def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path | None) -> tuple[Backend, Stages]:
+def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path | None) -> tuple[LastingEngine, Stages]:
     """Everything between the ring and the outputs."""
     stats = Stats()
     classifier = EmotionClassifier.load()
     generator = load_default_generator()
     faces = Faces(settings.face, generator, clock)
     osc = OscOutput(settings.osc) if settings.osc.targets else None
-    backend = open_backend(generator, settings.picture.size, settings.picture.backend)
-    backend.warm_up()
+    engine = LastingEngine(partial(open_backend, generator, settings.picture.size), settings.picture.backend, list(BACKENDS))
+    engine.warm_up()
     express = Express(settings.expression)
-    return backend, Stages(
+    return engine, Stages(
         clock,
         Listener(ring, classifier, ProsodyTracker(), settings.audio.gain),
         express,
-        Drawer(express, faces.on_show, backend, clock, stats),
+        Drawer(express, faces.on_show, engine, clock, stats),
         faces,
         stats,
-        VideoOutput(video_file, backend.size, settings.video.fps, ring, clock.now()) if video_file else None,
+        VideoOutput(video_file, engine.size, settings.video.fps, ring, clock.now()) if video_file else None,
         osc,
     )

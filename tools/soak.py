@@ -7,6 +7,7 @@ tenth after the first minute, or any stage failed.
 """
 
 import argparse
+import contextlib
 import resource
 import sys
 import threading
@@ -42,7 +43,7 @@ def main() -> int:
     settings, _ = load(["--audio", "demo", "--loop", "--no-window", "--set", "audio.speaker=false", "--osc", "127.0.0.1:9"])
     clock = MonotonicClock()
     source = open_source(settings, clock, looping=True)
-    backend, stages = build_stages(settings, clock, source.ring, None)
+    engine, stages = build_stages(settings, clock, source.ring, None)
     show = LiveShow(stages, source, None, settings.picture.fps)
     used: list[float] = []
 
@@ -57,7 +58,7 @@ def main() -> int:
             threading.Timer(60, watch).start()
 
     threading.Timer(60, watch).start()
-    with backend:
+    with contextlib.closing(engine):
         report = show.run(60 * minutes + 1)
     console.print_json(data=report)
     grew = used[-1] / used[0]
