@@ -1,0 +1,57 @@
+"""What each expression is, in two languages: the class that expression networks should see, and the movement of face parts.
+
+The movements follow the action units that Ekman and Friesen's EMFACS gives each emotion: happy 6 + 12, sad 1 + 4 + 15,
+angry 4 + 7 + 23, fear 1 + 2 + 4 + 5 + 20 + 26. They keep a search from pleasing a classifier with the wrong face: a squint for
+sadness, a frown for fear. A range costs nothing inside.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from models.labels import EMOTIONS
+
+Region = Literal["face", "mouth", "eyes", "brows"]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where a walk should lead.
+
+    emotion    the class to be seen (index into `EMOTIONS`), or None where only movements count
+    movements  name of `geometry.MEASURES` → (least, most), in hundredths of the face's height more than at the start
+    region     the part of the picture that may change
+    """
+
+    emotion: int | None
+    movements: Mapping[str, Range] = field(default_factory=dict)
+    region: Region = "face"
+
+
+def _emotion(name: str, **movements: Range) -> Goal:
+    return Goal(EMOTIONS.index(name), movements)
+
+
+NEUTRAL_GOAL: Final = _emotion("neutral")
+
+EMOTION_GOALS: Final[Mapping[str, Goal]] = {
+    "angry": _emotion(
+        "angry", brow_inner=(-3.5, -1.5), brow_outer=(-1.5, 0.5), lids=(-0.6, 0.5), lip_gap=(-1, 0.3), mouth_corners=(-2, -0.3)
+    ),
+    "fear": _emotion(
+        "fear", brow_inner=(2.2, 4), brow_outer=(1.0, 2.5), lids=(0.7, 1.5), lip_gap=(2.5, 5), mouth_corners=(-2, 0.3)
+    ),
+    "happy": _emotion(
+        "happy", brow_inner=(-0.7, 1.5), lids=(-1.2, 0.0), lip_gap=(1, 5), mouth_corners=(1.8, 4), mouth_width=(5, 11)
+    ),
+    "sad": _emotion(
+        "sad", brow_inner=(1.5, 3), brow_outer=(-1.5, 0.3), lids=(-0.7, 0.3), lip_gap=(-1, 0.3), mouth_corners=(-2.5, -1.0)
+    ),
+}  # fmt: skip
+
+RIG_GOALS: Final[Mapping[str, Goal]] = {
+    "mouth_open": Goal(None, {"lip_gap": (7, 9), "mouth_width": (-2, 1), "mouth_corners": (-1.5, 0.5)}, "mouth"),
+    "blink": Goal(None, {"lids": (-9, -4.5)}, "eyes"),
+    "brow_up": Goal(None, {"brow_inner": (1.5, 2.5), "brow_outer": (1.5, 2.5), "lids": (-0.2, 0.6)}, "brows"),
+}

@@ -1,0 +1,74 @@
+"""A cheap, differentiable 256² picture for the search: a linear map on the generator's 128² features, fitted anew for each face.
+
+A 1×1 map from the features' channels to the twelve numbers of each 2×2 patch, by ridge regression against the full picture
+shrunk to 256². It is only good near the codes it was fitted on, and costs an eighth of the full picture there and back.
+"""
+
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.judge.crops import Picture
+
+SIDE: Final = 256
+RIDGE: Final = 1e-3  # of the features' mean square
+
+
+class Generator(Protocol):
+    """What a search needs of a generator of the StyleGAN family."""
+
+    @property
+    def num_ws(self) -> int: ...
+
+    @property
+    def graph_hash(self) -> str: ...
+
+    def code_of_seed(self, seed: int) -> Tensor: ...
+
+    def broadcast(self, w: Tensor) -> Tensor: ...
+
+    def synthesis(self, ws: Tensor) -> Tensor: ...
+
+    def features(self, ws: Tensor, resolution: int) -> Tensor: ...
+
+
+def full_picture(generator: Generator, ws: Tensor, side: int = SIDE) -> Tensor:
+    """(1, 3, side, side), 0…1: the finished picture, shrunk by averaging. No gradient."""
+    with torch.no_grad():
+        picture = (generator.synthesis(ws) + 1) / 2
+        return F.adaptive_avg_pool2d(picture.clamp(0, 1), side)
+
+
+def as_bytes(picture: Tensor) -> Picture:
+    """(1, 3, h, w) in 0…1 → uint8 (h, w, 3)."""
+    return np.ascontiguousarray((picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+
+
+class Preview:
+    """ws (1, num_ws, 512) → picture (1, 3, 256, 256), about 0…1, with a gradient."""
+
+    def __init__(self, generator: Generator, codes: list[Tensor]) -> None:
+        """Fitted on the full pictures of `codes`, each (1, num_ws, 512)."""
+        self._generator = generator
+        gram: Tensor | float = 0.0
+        cross: Tensor | float = 0.0
+        for ws in codes:
+            columns = self._columns(ws).double()
+            targets = F.pixel_unshuffle(full_picture(generator, ws), 2)[0].flatten(1).double()
+            gram = gram + columns @ columns.T
+            cross = cross + columns @ targets.T
+        assert isinstance(gram, Tensor) and isinstance(cross, Tensor)
+        ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        self._map = torch.linalg.solve(gram + ridge, cross).float()
+
+    def __call__(self, ws: Tensor) -> Tensor:
+        bands = self._map.T @ self._columns(ws)
+        return F.pixel_shuffle(bands.view(1, 12, SIDE // 2, SIDE // 2), 2)
+
+    def _columns(self, ws: Tensor) -> Tensor:
+        """(C + 1, 128 · 128): the features of one code and a constant."""
+        features = self._generator.features(ws, SIDE // 2)[0].flatten(1)
+        return torch.cat([features, torch.ones_like(features[:1])])

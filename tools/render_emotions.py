@@ -1,0 +1,82 @@
+"""Write five emotions of faces as pictures: `python -m tools.render_emotions --face seed:1002,seed:1043 --strength 1.0 --out DIR`.
+
+Makes `DIR/<face>/<emotion>.png` (1024²; `seed:1002` becomes `seed-1002`). A face that is not in the bank is drawn with the
+preview's directions, or with its own paths where `--paths FILE` has them.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from models.errors import UserError, exit_on_user_error
+from models.expression.bank import FACES_FILE, preview_paths
+from models.expression.paths import ExpressionPaths, load_paths
+from models.expression.preview import Generator, as_bytes, full_picture
+from models.judge.crops import Picture
+from models.labels import EMOTIONS
+from models.stylegan.default import load_default_generator
+from tools.search_directions import seeds_of
+
+
+@exit_on_user_error
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    generator = load_default_generator()
+    faces = load_paths(options.paths, generator.graph_hash)
+    for seed in seeds_of(options.face):
+        face = paths_of(generator, faces, seed)
+        for emotion in EMOTIONS:
+            picture = draw(generator, face, emotion, options.strength, options.size)
+            write_picture(options.out / face.name.replace(":", "-") / f"{emotion}.png", picture)
+
+
+def paths_of(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: int) -> ExpressionPaths:
+    """The face's own paths where `faces` has them, else the preview's."""
+    name = f"seed:{seed}"
+    if name in faces:
+        return faces[name]
+    ws = generator.broadcast(generator.code_of_seed(seed))[0]
+    return preview_paths(ws.cpu().numpy(), name, generator.graph_hash)
+
+
+def draw(
+    generator: Generator, face: ExpressionPaths, emotion: str, strength: float, size: int, rig: Mapping[str, float] | None = None
+) -> Picture:
+    """(size, size, 3): one emotion of a face, controls of its rig on top."""
+    ws = face.blend(np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)], strength, rig)
+    return as_bytes(full_picture(generator, torch.from_numpy(ws), size))
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """A PNG, written beside its place and renamed. Raises `UserError`."""
+    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+    beside = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(encoded)
+        beside.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} could not be written ({error.strerror}): name a folder that can be written") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.render_emotions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--face", required=True, metavar="seed:N[,seed:M …]", help="the faces to draw")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
+    parser.add_argument("--size", type=int, choices=(256, 512, 1024), default=1024, help="pixels (%(default)s)")
+    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Search the expressions of faces: `python -m tools.search_directions --faces seed:1002,seed:1043 --out faces.safetensors`.
+
+Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start from the
+attribute-level directions; `--make-directions FILE` makes these first (and again, better, from the faces in `--out`).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from models.errors import UserError, exit_on_user_error
+from models.expression import directions
+from models.expression.bank import DIRECTIONS_FILE, FACES_FILE
+from models.expression.find import find_paths
+from models.expression.paths import load_paths, save_paths
+from models.judge.networks import DEFAULT_FOLDER
+from models.stylegan.default import load_default_generator
+
+
+@exit_on_user_error
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    wanted = seeds_of(options.faces) if options.faces else []
+    generator = load_default_generator()
+    faces = load_paths(options.out, generator.graph_hash) if options.out.exists() else {}
+    columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("", total=1.0)
+        if options.make_directions is not None:
+            observations = directions.observe(
+                generator,
+                options.networks,
+                options.samples,
+                lambda part, what: bars.update(bar, completed=part, description=what),
+            )
+            directions.find_directions(generator, observations, list(faces.values())).save(options.make_directions)
+        known = directions.load(options.make_directions or options.directions, generator.graph_hash)
+        for seed in wanted:
+            name = f"seed:{seed}"
+            if name in faces and not options.again:
+                continue
+
+            def tell(part: float, what: str, name: str = name) -> None:
+                bars.update(bar, completed=part, description=f"{name} {what}")
+
+            faces[name] = find_paths(generator, seed, options.networks, tell, directions=known)
+            save_paths(options.out, faces)
+            print(f"{name}: written to {options.out}", flush=True)
+
+
+def seeds_of(text: str) -> list[int]:
+    """`seed:1,seed:2` or `seed:1,2` → [1, 2]. Raises `UserError`."""
+    seeds = []
+    for part in text.split(","):
+        number = part.strip().removeprefix("seed:")
+        if not number.isdecimal() or int(number) >= 2**32:
+            raise UserError(
+                f"a face is named seed:N with N from 0 to {2**32 - 1}, got '{part.strip()}': write for example seed:1002"
+            )
+        seeds.append(int(number))
+    return seeds
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.search_directions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--faces", metavar="seed:N[,seed:M …]", help="the faces to search")
+    add("--out", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths, made or added to (%(default)s)")
+    add("--again", action="store_true", help="search faces again that the file already has")
+    add("--directions", type=Path, default=DIRECTIONS_FILE, metavar="FILE", help="attribute-level directions (%(default)s)")
+    add("--make-directions", type=Path, metavar="FILE", help="make the attribute-level directions first, and use them")
+    add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
+    add("--networks", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder of the networks that steer (%(default)s)")
+    add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
