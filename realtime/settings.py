@@ -56,7 +56,10 @@ class Face(Section):
     """Whose face answers."""
 
     name: str = option(
-        "seed:1", "seed:N; a face of the bank plays at once, any other as a preview first", flag="--face", metavar="seed:N"
+        "",
+        "seed:N; a face of the bank plays at once, any other as a preview first; empty: the bank's first",
+        flag="--face",
+        metavar="seed:N",
     )
     networks: Path | None = option(
         None, "folder with the networks that steer the search for a new face's expressions", flag="--networks", metavar="DIR"
@@ -197,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _shown(default: object) -> str:
-    return "none" if default is None or default == [] else str(default)
+    return "none" if default in (None, [], "") else str(default)
 
 
 def _choices(field: FieldInfo) -> str:
