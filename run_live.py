@@ -24,9 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     if other.list_devices:
         list_devices()
         return 0
-    # In a file or a pipe a line stays a line, whatever its length.
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else 1000)
-    handler = RichHandler(console=console, show_path=False, log_time_format="%X")
+    rich = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%X")
+    handler = rich if sys.stderr.isatty() else logging.StreamHandler()
     logging.basicConfig(level=settings.run.log_level.upper(), format="%(message)s", handlers=[handler])
     if settings.run.stats:
         check_folder(settings.run.stats)

@@ -46,6 +46,7 @@ TEST_PACKAGES = {
     "pulseaudio": ["pulseaudio"],
     "pulseaudio-utils": ["paplay"],
     "xvfb": ["Xvfb"],
+    "openbox": ["openbox"],
     "xdotool": ["xdotool"],
     "liblo-tools": ["oscdump"],
     "ffmpeg": ["ffprobe"],

@@ -46,8 +46,8 @@ def sound_server(tmp_path: Path) -> Iterator[SoundServer]:
 
 @pytest.fixture
 def screen() -> Iterator[str]:
-    """A virtual screen; yields its DISPLAY."""
-    need("Xvfb", "xdotool", "ffmpeg")
+    """A virtual screen with a window manager; yields its DISPLAY."""
+    need("Xvfb", "openbox", "xdotool", "ffmpeg")
     reader, writer = os.pipe()
     process = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x1024x24"], pass_fds=[writer], stderr=subprocess.DEVNULL
@@ -55,6 +55,9 @@ def screen() -> Iterator[str]:
     os.close(writer)
     with os.fdopen(reader) as pipe:
         display = f":{pipe.readline().strip()}"
+    window_manager = subprocess.Popen(["openbox"], env=os.environ | {"DISPLAY": display}, stderr=subprocess.DEVNULL)
     yield display
+    window_manager.kill()
+    window_manager.wait()
     process.kill()
     process.wait()

@@ -34,7 +34,21 @@ class Desk:
 
     def look(self) -> np.ndarray:
         path = self._folder / "screen.png"
-        command = ["ffmpeg", "-v", "error", "-y", "-f", "x11grab", "-i", self._display, "-frames:v", "1", str(path)]
+        command = [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "x11grab",
+            "-draw_mouse",
+            "0",
+            "-i",
+            self._display,
+            "-frames:v",
+            "1",
+            str(path),
+        ]
         subprocess.run(command, check=True)
         picture = cv2.imread(str(path))
         assert picture is not None
@@ -65,7 +79,7 @@ def test_the_window_plays_and_its_keys_work(program, screen: str, tmp_path: Path
     desk.until(lambda: np.abs(desk.look() - frozen).max() > 10, "it does not go on after a freeze")
 
     desk.press("b")
-    desk.until(lambda: desk.look()[:700, :700].max() < 10, "blackout is not black")
+    desk.until(lambda: desk.look()[200:600, 400:800].max() < 10, "blackout is not black")
     desk.press("b")
     desk.until(lambda: desk.look().mean() > 20, "blackout stays")
 
@@ -79,6 +93,11 @@ def test_the_window_plays_and_its_keys_work(program, screen: str, tmp_path: Path
     before = desk.look()
     desk.press("2")
     desk.until(lambda: np.abs(desk.look() - before).mean() > 10, "key 2 does not bring another face")
+
+    desk.press("f")
+    desk.until(lambda: desk.size() == (1280, 1024), "F does not fill the screen")
+    desk.press("f")
+    desk.until(lambda: desk.size() != (1280, 1024), "F does not let go of the screen")
 
     desk.press("s")
     folder = Path(f"/proc/{show.process.pid}/cwd").resolve()
