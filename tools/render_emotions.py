@@ -1,4 +1,4 @@
-"""Write five emotions of faces as pictures: `python -m tools.render_emotions --face seed:1002,seed:1043 --strength 1.0 --out DIR`.
+"""Write five emotions of faces as pictures: `python -m tools.render_emotions --face seed:1002,seed:1043 --out DIR`.
 
 Makes `DIR/<face>/<emotion>.png` (1024²; `seed:1002` becomes `seed-1002`). A face that is not in the bank is drawn with the
 preview's directions, or with its own paths where `--paths FILE` has them.

@@ -34,7 +34,7 @@ CONDITIONS: Final = (*TURNS, "age", "man")
 MEASURED: Final = (*MEASURES, *CONDITIONS)
 FIRST_SEED: Final = 1000  # of the faces that are drawn to measure
 RIDGE: Final = 0.3  # of the codes' mean squared length: best on held-out faces (correlation 0.73 to 0.96)
-START: Final = 0.6  # of a geometric direction: a walk goes the rest in the face's own way
+START: Final = 0.7  # of a geometric direction: a walk goes the rest in the face's own way
 
 Floats = NDArray[np.float32]
 
@@ -136,7 +136,11 @@ def find_directions(generator: Generator, observations: Observations, faces: Seq
             offsets[emotion] = _without(_mean([face.paths[EMOTIONS.index(emotion), -1] for face in faces]), conditions)
         for control in RIG_GOALS:
             offsets[control] = _without(_mean([face.rig[control] for face in faces]), conditions)
-    offsets["less_smile"] = _less_smile(generator, faces, readouts["happy"])
+        offsets["less_smile"] = _less_smile(generator, faces, readouts["happy"])
+    else:
+        kept = np.stack([readouts[name][:-1] for name in ("happy", *CONDITIONS)])
+        offsets["less_smile"] = np.zeros_like(offsets["yaw"])
+        offsets["less_smile"][ROWS] = -np.linalg.pinv(kept)[:, 0]
     return Directions(offsets, readouts["happy"], generator.graph_hash)
 
 

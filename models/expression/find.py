@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.expression.bank import load_directions
 from models.expression.directions import TURNS, Directions
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import Walk, search
@@ -30,9 +31,9 @@ BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 Progress = Callable[[float, str], None]
 
 
-NEUTRAL_WALK: Final = Walk(steps=14)
-EMOTION_WALK: Final = Walk(steps=15)
-RIG_WALK: Final = Walk(steps=10, jitters=0)
+NEUTRAL_WALK: Final = Walk(steps=11)
+EMOTION_WALK: Final = Walk(steps=13)
+RIG_WALK: Final = Walk(steps=8, jitters=0)
 
 
 def find_paths(
@@ -48,11 +49,12 @@ def find_paths(
     face      a seed (as in `seed:N`) or a code w (1, 512) or ws (1, num_ws, 512)
     networks  the folder of the networks that steer and of the detector
     progress  called with the part that is done (0…1) and what is being done
-    directions  attribute-level directions to start the walks from; without them they start from rest and may not arrive
+    directions  attribute-level directions to start the walks from; the shipped ones unless given
 
     Raises `UserError` where a network is missing or the picture shows no face.
     """
     steering, detect = Steering(networks), Detector(networks)
+    directions = directions or load_directions(generator.graph_hash)
     name, ws = _named_code(generator, face)
     goals = {**EMOTION_GOALS, **RIG_GOALS}
     parts = 1 + len(goals)
@@ -65,7 +67,7 @@ def find_paths(
     ends: dict[str, Tensor] = {}
     for number, (goal_name, goal) in enumerate(goals.items()):
         progress((1 + number) / parts, goal_name)
-        first = torch.from_numpy(directions.start(goal_name)).to(neutral) if directions else None
+        first = torch.from_numpy(directions.start(goal_name)).to(neutral)
         walk = RIG_WALK if goal.emotion is None else EMOTION_WALK
         trail = search(scene.preview, neutral, scene.objective(goal), walk, first=first)
         ends[goal_name] = scene.best(trail[-1], goal)
@@ -75,9 +77,7 @@ def find_paths(
         for knot, part in enumerate(scene.even_steps(ends[emotion], index)):
             paths[index, knot] = part * ends[emotion].cpu().numpy()
     progress(1.0, "done")
-    rig = {control: ends[control].cpu().numpy() for control in RIG_GOALS}
-    if directions:
-        rig |= {turn: directions.offsets[turn] for turn in TURNS}
+    rig = {control: ends[control].cpu().numpy() for control in RIG_GOALS} | {turn: directions.offsets[turn] for turn in TURNS}
     return ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
 
 

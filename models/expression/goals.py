@@ -40,10 +40,10 @@ EMOTION_GOALS: Final[Mapping[str, Goal]] = {
         "angry", brow_inner=(-3.5, -1.5), brow_outer=(-1.5, 0.5), lids=(-0.6, 0.5), lip_gap=(-1, 0.3), mouth_corners=(-2, -0.3)
     ),
     "fear": _emotion(
-        "fear", brow_inner=(2.2, 4), brow_outer=(1.0, 2.5), lids=(0.7, 1.5), lip_gap=(2.5, 5), mouth_corners=(-2, 0.3)
+        "fear", brow_inner=(2.2, 4), brow_outer=(1.0, 2.5), lids=(0.7, 1.5), lip_gap=(4, 7), mouth_corners=(-2, 0.3)
     ),
     "happy": _emotion(
-        "happy", brow_inner=(-0.7, 1.5), lids=(-1.2, 0.0), lip_gap=(1, 5), mouth_corners=(1.8, 4), mouth_width=(5, 11)
+        "happy", brow_inner=(-0.7, 1.5), lids=(-1.2, 0.0), lip_gap=(2, 6), mouth_corners=(1.8, 4), mouth_width=(5, 11)
     ),
     "sad": _emotion(
         "sad", brow_inner=(1.5, 3), brow_outer=(-1.5, 0.3), lids=(-0.7, 0.3), lip_gap=(-1, 0.3), mouth_corners=(-2.5, -1.0)

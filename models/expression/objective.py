@@ -29,16 +29,16 @@ from models.judge.steer import Jitter, Steering, View
 # Points that no expression moves much: eye corners, nose, temples, sides and top of the head. They hold pose and bone structure.
 STEADY: Final = (33, 133, 362, 263, 6, 168, 197, 195, 5, 4, 1, 98, 327, 127, 356, 234, 454, 93, 323, 10, 109, 338)
 
-TEMPERATURE: Final = 2.0  # of the verdicts: a face that just convinces these networks need not convince another
+TEMPERATURE: Final = 1.6  # of the verdicts: a face that just convinces these networks need not convince another
 
 
 @dataclass(frozen=True)
 class Weights:
     """How much each term counts."""
 
-    emotion: float = 2.0
+    emotion: float = 1.6
     movement: float = 1.0
-    identity: float = 4.0
+    identity: float = 6.0
     age: float = 0.3
     gender: float = 4.0
     picture: float = 30.0

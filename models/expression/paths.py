@@ -139,7 +139,7 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[np.floating]], metad
 def read_tensors(
     path: Path, file_format: str, generator_hash: str | None
 ) -> tuple[dict[str, NDArray[np.floating]], dict[str, str]]:
-    """Tensors and metadata of a file of `file_format`, made for the generator of `generator_hash` if given. Raises `UserError`."""
+    """Tensors and metadata of a file of `file_format`, made for `generator_hash` if given. Raises `UserError`."""
     again = "make it with python -m tools.search_directions"
     try:
         with safe_open(path, framework="numpy") as file:

@@ -95,7 +95,7 @@ class Steering:
         self._fer_five = [FER_CLASSES.index(emotion) for emotion in EMOTIONS]
 
     def expression(self, image: Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> Tensor:
-        """(2, jitters, 5): log-probabilities of a picture (1, 3, h, w) by faceapi and gear_e2, forced to the order of `EMOTIONS`."""
+        """(2, jitters, 5): log-probabilities of a picture (1, 3, h, w) by faceapi and gear_e2, forced, as `EMOTIONS`."""
         matrices = torch.stack([view.matrix(1.0, jitter=jitter) for jitter in jitters])
         luma = torch.tensor(_LUMA).to(image).view(1, 3, 1, 1)
         faceapi = self._faceapi(sample(image, matrices, 112, fine=2))[:, self._faceapi_five]
