@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -20,7 +19,7 @@ log = logging.getLogger(__name__)
 
 TITLE: Final = "speech2expression"
 SIDE: Final = 768
-"""Pixels of the window's side at the start; the picture is scaled to it."""
+"""Pixels of the window's side at the start."""
 KEYS: Final = {
     "F": "fullscreen",
     "H": "head-up display",
@@ -46,13 +45,11 @@ class WindowOutput:
                 "no screen to open a window on (DISPLAY names none that answers); use --no-window, or start an X server"
             )
         self._settings, self._on_face = settings, on_face
-        self._snapshots = settings.snapshots
         self.fullscreen, self.hud, self.keys = settings.fullscreen, settings.hud, False
         self.blackout = self.freeze = self.quit = False
         self._frame: Frame | None = None
-        self._canvas: NDArray[np.uint8] = np.zeros((SIDE, SIDE, 3), np.uint8)
         self._seen = False
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, SIDE, SIDE)
         self._apply_fullscreen()
 
@@ -62,28 +59,32 @@ class WindowOutput:
         if frame is not None and fresh:
             self._frame = frame
         if self._frame is not None and (fresh or self.keys or self.blackout):
-            self._canvas = self._compose(self._frame, reading)
-            cv2.imshow(TITLE, self._canvas)
+            cv2.imshow(TITLE, self._compose(self._frame, reading))
         self._answer(cv2.pollKey())
         self._notice_closing()
         return fresh and not self.blackout
 
     def close(self) -> None:
         """Calling it again does nothing."""
-        if self._settings is not None:
-            cv2.destroyAllWindows()
+        cv2.destroyAllWindows()
 
     def _compose(self, frame: Frame, reading: Reading) -> NDArray[np.uint8]:
+        # The canvas is the whole window: left to themselves, window systems fill what a square leaves over with white.
+        _, _, width, height = cv2.getWindowImageRect(TITLE)
+        canvas = np.zeros((max(height, 1), max(width, 1), 3), np.uint8)
+        side = min(canvas.shape[:2])
+        x, y = (canvas.shape[1] - side) // 2, (canvas.shape[0] - side) // 2
         if self.blackout:
-            return np.zeros((SIDE, SIDE, 3), np.uint8)
-        side = max(SIDE, frame.pixels.shape[0])
+            return canvas
         pixels = frame.pixels[:, ::-1] if self._settings.mirror else frame.pixels
-        canvas = cv2.resize(np.ascontiguousarray(pixels[..., ::-1]), (side, side), interpolation=cv2.INTER_CUBIC)
+        bgr = np.ascontiguousarray(pixels[..., ::-1])
+        picture = np.asarray(cv2.resize(bgr, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
         if self.hud:
-            draw_hud(canvas, frame, reading)
+            draw_hud(picture, frame, reading)
         if self.keys:
-            draw_keys(canvas, KEYS)
-        return np.asarray(canvas, np.uint8)
+            draw_keys(picture, KEYS)
+        canvas[y : y + side, x : x + side] = picture
+        return canvas
 
     def _answer(self, code: int) -> None:
         if code < 0:
@@ -114,7 +115,7 @@ class WindowOutput:
     def _snapshot(self) -> None:
         if self._frame is None:
             return
-        path = Path(self._snapshots) / time.strftime("speech2expression-%Y%m%d-%H%M%S.png")
+        path = self._settings.snapshots / time.strftime("speech2expression-%Y%m%d-%H%M%S.png")
         ok, png = cv2.imencode(".png", np.ascontiguousarray(self._frame.pixels[..., ::-1]))
         assert ok
         try:
