@@ -1,0 +1,172 @@
+"""Training from a folder to a weight file, on a corpus small enough to be made here."""
+
+import csv
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.emotion import classifier
+from models.emotion.classifier import EmotionClassifier
+from models.labels import EMOTIONS
+from tools import emotion_corpus, evaluate_emotion, train_emotion
+from tools.emotion_corpus import Clip, Condition, FeatureCache, decode, read_manifest
+
+RATE = 16_000
+
+
+def buzz(emotion: int, speaker: int, seconds: float = 1.0) -> np.ndarray:
+    """A tone with syllables whose pitch tells the emotion and whose range tells the speaker."""
+    t = np.arange(int(RATE * seconds)) / RATE
+    f0 = (110 + 15 * speaker) * (1 + 0.25 * emotion) * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))
+    phase = 2 * np.pi * np.cumsum(f0) / RATE
+    return 0.3 * sum(np.sin(k * phase) / k for k in range(1, 12)) * np.clip(np.sin(2 * np.pi * 3 * t), 0.1, 1)
+
+
+def write_wav(path: Path, sound: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "corpus", "speaker", "emotion"])
+        for speaker in range(6):
+            for number, emotion in enumerate(EMOTIONS):
+                for take in range(2):
+                    name = f"{speaker}-{emotion}-{take}.wav"
+                    write_wav(folder / name, buzz(number, speaker, 0.8 + 0.2 * take))
+                    rows.writerow([name, "one" if speaker < 3 else "two", f"s{speaker}", emotion])
+        rows.writerow(["nowhere.wav", "one", "s0", "sad"])
+        rows.writerow(["0-sad-0.wav", "one", "s0", "bored"])
+    (folder / "text.wav").write_text("this is no sound")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def everything_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made-up voices do not fool voice activity; here it is not what is tested."""
+    monkeypatch.setattr(emotion_corpus, "speech_probabilities", lambda network, sounds: [[0.9] * (len(s) // 512) for s in sounds])
+
+
+def test_bad_rows_are_named_and_do_not_stop_it(corpus: Path) -> None:
+    clips, complaints = read_manifest(corpus / "manifest.csv")
+    assert len(clips) == 60
+    assert len(complaints) == 2 and "nowhere.wav" in complaints[0] and "bored" in complaints[1]
+
+
+def test_no_speaker_is_in_two_folds(corpus: Path) -> None:
+    clips, _ = read_manifest(corpus / "manifest.csv")
+    fold = train_emotion.folds(clips)
+    for speaker in {clip.speaker for clip in clips}:
+        assert len({int(k) for k, clip in zip(fold, clips, strict=True) if clip.speaker == speaker}) == 1
+
+
+def test_song_and_speech_of_one_actor_are_in_the_same_fold() -> None:
+    clips = [Clip(Path(f"{c}{s}"), c, f"a{s}", 0) for c in ("x", "x_song") for s in range(20)]
+    fold = train_emotion.folds(clips)
+    assert np.array_equal(fold[:20], fold[20:]) and len(set(fold.tolist())) == 5
+
+
+def test_conditions_change_speed_and_noise_but_keep_it_finite() -> None:
+    sound = buzz(0, 0).astype(np.float32)
+    for seed in range(20):
+        condition = Condition.draw(seed)
+        recorded = condition.apply(sound, np.random.default_rng(seed))
+        assert np.isfinite(recorded).all() and recorded.dtype == np.float32
+        assert len(recorded) == pytest.approx(len(sound) / condition.speed, abs=20)
+    assert Condition.draw(3) == Condition.draw(3) != Condition.draw(4)
+
+
+def test_features_are_computed_once(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips, _ = read_manifest(corpus / "manifest.csv")
+    first = FeatureCache(clips, tmp_path, lambda what, done: None).copy(1)
+    assert first.offsets[-1] == len(first.frames) == len(first.speech)
+    monkeypatch.setattr(emotion_corpus, "decode", lambda path: pytest.fail("decoded again"))
+    again = FeatureCache(clips, tmp_path, lambda what, done: None).copy(1)
+    assert np.array_equal(first.frames, again.frames)
+
+
+def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wav(tmp_path / "a.wav", np.concatenate([np.zeros(RATE), buzz(0, 0), np.zeros(2 * RATE)]))
+    probabilities = lambda network, sounds: [[float(31 <= k < 62) for k in range(len(s) // 512)] for s in sounds]  # noqa: E731
+    monkeypatch.setattr(emotion_corpus, "speech_probabilities", probabilities)
+    copy = FeatureCache([Clip(tmp_path / "a.wav", "one", "s", 0)], tmp_path / "cache", lambda what, done: None).copy(0)
+    assert 100 <= len(copy.frames) <= 150
+
+
+def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = tmp_path / "weights" / "emotion.safetensors"
+    monkeypatch.setattr(train_emotion, "WEIGHTS", weights)
+    common = ["--data", str(corpus), "--work", str(tmp_path / "work"), "--copies", "2", "--samples", "1280"]
+    figures = tmp_path / "figures.json"
+    assert train_emotion.main([*common, "--folds", "--json", str(figures)]) == 0
+    found = json.loads(figures.read_text())["folds"]
+    assert set(found) == {"stranger", "known"} and set(found["stranger"]) == {"one", "two"}
+    assert sum(f["clips"] for f in found["stranger"].values()) == 60
+    assert np.mean([f["uar"] for f in found["stranger"].values()]) > 0.25  # chance is 0.2; pitch tells the emotion here
+
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "work" / "runs").iterdir()}
+    assert train_emotion.main([*common, "--ship"]) == 0
+    assert all(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items()), "finished folds were trained again"
+    heard = EmotionClassifier.load(weights).step(np.zeros(EmotionClassifier.HOP, np.float32))
+    assert heard.confidence == 0.0
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [(None, "cannot read the manifest"), ("a,b\n1,2\n", "lacks the columns path"), ("", "lacks the columns"), ("\0", "")],
+)
+def test_useless_manifests_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: str | None, says: str
+) -> None:
+    if manifest is not None:
+        (tmp_path / "manifest.csv").write_text(manifest)
+    assert train_emotion.main(["--data", str(tmp_path), "--work", str(tmp_path / "w"), "--folds"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and says in error
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.binary(max_size=300))
+def test_what_is_no_sound_is_one_clear_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("sound") / "a.ogg"
+    path.write_bytes(content)
+    with pytest.raises(emotion_corpus.UserError, match=r"a\.ogg"):
+        decode(path)
+
+
+def test_evaluation_counts_and_names_what_it_skips(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = corpus / "evaluate.csv"
+    rows = ["path,corpus,speaker,emotion"] + [f"{s}-{e}-0.wav,one,s{s},{e}" for s in range(2) for e in EMOTIONS]
+    manifest.write_text("\n".join([*rows, "text.wav,one,s0,sad", "nowhere.wav,one,s0,sad", "0-sad-0.wav,one,s0,bored"]))
+    out = tmp_path / "figures.json"
+    assert evaluate_emotion.main(["--manifest", str(manifest), "--json", str(out), "--known-voice"]) == 0
+    result = json.loads(out.read_text())
+    assert result["all"]["clips"] == 10 and len(result["skipped"]) == 3
+    assert np.sum(result["all"]["confusion"]) == 10
+    error = capsys.readouterr().err
+    assert "text.wav" in error and "nowhere.wav" in error and "bored" in error
+
+
+def test_evaluation_without_a_usable_row_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\nnowhere.wav,a,b,sad\n")
+    assert evaluate_emotion.main(["--manifest", str(tmp_path / "manifest.csv")]) == 2
+    assert "none of the 1 rows" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_shipped_classifier_hears_recordings(tmp_path: Path) -> None:
+    manifest = Path(classifier.__file__).parents[3] / "shared" / "data" / "speech" / "manifest_lossless.csv"
+    if not manifest.exists():
+        pytest.skip(f"needs the labelled recordings of {manifest.parent}")
+    out = tmp_path / "figures.json"
+    assert evaluate_emotion.main(["--manifest", str(manifest), "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["all"]["uar"] > 0.45  # it has heard these speakers in training; chance is 0.2
