@@ -1,0 +1,117 @@
+"""Chooses what to draw with on this machine: what is asked for, or whatever draws fastest here."""
+
+import contextlib
+import logging
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from engine import cache
+from engine.backend import BACKENDS, Backend, register_backend
+from engine.export import graph_key
+from models.errors import UserError
+from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.pixels import Pixels
+
+TIMED_FRAMES: Final = 8
+TIMED_SECONDS: Final = 3.0  # a slow backend needs no more frames to lose
+
+log = logging.getLogger(__name__)
+
+
+def _open_tensorrt(pixels: Pixels) -> Backend:
+    from engine.tensorrt import open_tensorrt
+
+    return open_tensorrt(pixels)
+
+
+def _open_openvino(pixels: Pixels) -> Backend:
+    from engine.openvino import open_openvino
+
+    return open_openvino(pixels)
+
+
+def _open_torch(pixels: Pixels) -> Backend:
+    from engine.pytorch import open_torch
+
+    return open_torch(pixels)
+
+
+register_backend("tensorrt", _open_tensorrt)
+register_backend("openvino", _open_openvino)
+register_backend("torch", _open_torch)
+
+
+def open_backend(generator: MobileStyleGAN, size: int, backend: str = "auto") -> Backend:
+    """Ready to draw pictures `size` pixels wide (256, 512 or 1024).
+
+    `backend` is a name in `engine.backend.BACKENDS`, or `auto`: each one that opens here is timed once, the fastest is taken
+    and remembered until the machine or the graph changes. Raises UserError for an unknown name or size, for a named backend
+    that can't be opened, and, with all their reasons, if none can.
+    """
+    pixels = Pixels(generator, size).eval()
+    if backend == "auto":
+        return _fastest(pixels)
+    if backend not in BACKENDS:
+        raise UserError(f"the backend {backend} does not exist; choose auto or one of {', '.join(BACKENDS)}")
+    opened = BACKENDS[backend](pixels)
+    log.info("drawing %d² with %s, as asked", size, opened.description)
+    return opened
+
+
+def _fastest(pixels: Pixels) -> Backend:
+    subject = f"backend_{pixels.size}"
+    key = {"graph": graph_key(pixels), **_parts()}
+    known = cache.recall(subject, key)
+    if known in BACKENDS:
+        try:
+            opened = BACKENDS[known](pixels)
+            log.info("drawing %d² with %s: the fastest when it was measured here", pixels.size, opened.description)
+            return opened
+        except UserError as error:
+            log.warning("%s was the fastest here, but can't be opened any more (%s); measuring again", known, error)
+    times: dict[str, float] = {}
+    failures: dict[str, str] = {}
+    for name, opener in BACKENDS.items():
+        try:
+            with opener(pixels) as candidate:
+                times[name] = _milliseconds(candidate)
+        except (UserError, RuntimeError) as error:
+            failures[name] = str(error)
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+    if not times:
+        raise UserError(f"nothing on this machine can draw: {reasons}")
+    best = min(times, key=times.__getitem__)
+    opened = BACKENDS[best](pixels)
+    table = ", ".join(f"{name} {ms:.0f} ms" for name, ms in sorted(times.items(), key=lambda item: item[1]))
+    log.info("drawing %d² with %s: the fastest here (%s)", pixels.size, opened.description, table)
+    if failures:
+        log.info("not to be had here: %s", reasons)
+    cache.remember(subject, key, best)
+    return opened
+
+
+def _milliseconds(backend: Backend) -> float:
+    """The median time of one picture."""
+    ws = np.zeros((1, backend.num_ws, 512), np.float32)
+    backend.warm_up()
+    times: list[float] = []
+    begin = time.perf_counter()
+    while len(times) < TIMED_FRAMES and time.perf_counter() - begin < TIMED_SECONDS:
+        start = time.perf_counter()
+        backend.render(ws)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def _parts() -> dict[str, str]:
+    """What this machine could draw with: when one of these comes or goes, it is worth measuring again."""
+    parts = {"processor": cache.processor(), "gpu": str(Path("/dev/nvidia0").exists() or torch.cuda.is_available())}
+    for package in ("openvino", "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "cuda-bindings"):
+        with contextlib.suppress(PackageNotFoundError):
+            parts[package] = version(package)
+    return parts

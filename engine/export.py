@@ -1,0 +1,74 @@
+"""torch module → ONNX file with finished pixels: one graph, made once, that every other engine starts from."""
+
+import contextlib
+import hashlib
+import inspect
+import io
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from engine import cache
+from models.stylegan.pixels import Pixels
+
+INPUT: Final = "ws"
+OUTPUT: Final = "pixels"
+
+log = logging.getLogger(__name__)
+
+
+def graph_key(pixels: Pixels) -> str:
+    """Names the graph (32 hex digits): its weights, its size and kind of numbers, and the code that draws it."""
+    digest = hashlib.sha256(f"{pixels.size} torch {torch.__version__}".encode())
+    for name, tensor in sorted(pixels.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for module in sorted({type(m).__module__ for m in pixels.modules()} - {"torch"}):
+        if module.startswith("models."):
+            digest.update(inspect.getsource(sys.modules[module]).encode())
+    return digest.hexdigest()[:32]
+
+
+def onnx_file(pixels: Pixels) -> Path:
+    """The ONNX file of `pixels`: input `ws` float32 (1, num_ws, 512), output `pixels` uint8 (size, size, 3).
+
+    It is kept in the user's cache, so a second call only looks it up. Raises UserError where it can't be written.
+    """
+    path = cache.folder("graphs") / f"{graph_key(pixels)}.onnx"
+    if path.exists():
+        return path
+    log.info("exporting the %d² graph once, to %s", pixels.size, path)
+    example = torch.zeros(1, pixels.generator.num_ws, 512)
+    with cache.written_beside(path) as beside, _silence():
+        torch.onnx.export(
+            pixels.eval(),
+            (example,),
+            beside,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    return path
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The exporter prints and logs hundreds of lines about its own passes."""
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,95 @@
+"""Draws with OpenVINO on a CPU: the default where there is no NVIDIA GPU.
+
+OpenVINO's default precision is the narrowest that the processor knows, which is not always the fastest: convolutions gain from
+bfloat16, but on some processors the depthwise ones lose more than the others win. So all precisions are timed once on this
+machine, and the fastest one whose pictures stay true to float32 is remembered.
+"""
+
+import logging
+import time
+from typing import Any, Final
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from engine import cache
+from engine.backend import Backend
+from engine.export import INPUT, OUTPUT, graph_key, onnx_file
+from models.errors import UserError
+from models.stylegan.pixels import Pixels
+
+PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for
+TRUE_ENOUGH: Final = 40.0  # dB of PSNR against float32, below which a precision is not taken however fast it is
+TIMED_FACES: Final = 6
+
+log = logging.getLogger(__name__)
+
+
+class OpenVinoBackend(Backend):
+    """One compiled model and one request on the CPU. `precision` is one of f32, bf16, f16."""
+
+    name = "openvino"
+
+    def __init__(self, pixels: Pixels, precision: str) -> None:
+        super().__init__(pixels)
+        core = openvino.Core()
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            "CACHE_DIR": str(cache.folder("openvino")),
+        }
+        try:
+            self._request = core.compile_model(core.read_model(onnx_file(pixels)), "CPU", options).create_infer_request()
+        except RuntimeError as error:
+            raise UserError(f"OpenVINO can't run the graph on this CPU: {str(error).splitlines()[0]}") from error
+        self.description = f"OpenVINO {openvino.__version__.split('-')[0]}, {cache.processor()}, {precision}"
+
+    def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
+        self._request.infer({INPUT: ws})
+        picture: NDArray[np.uint8] = self._request.get_tensor(OUTPUT).data.copy()
+        return picture
+
+    def _free(self) -> None:
+        del self._request
+
+
+def open_openvino(pixels: Pixels) -> OpenVinoBackend:
+    """The backend in the precision that is fastest on this machine, warmed up or not. Raises UserError."""
+    return OpenVinoBackend(pixels, measured_precision(pixels))
+
+
+def measured_precision(pixels: Pixels) -> str:
+    """f32, bf16 or f16: timed once on this machine for this graph, then remembered."""
+    subject = f"openvino_precision_{pixels.size}"
+    key = {"graph": graph_key(pixels), "openvino": openvino.__version__, "processor": cache.processor()}
+    known = cache.recall(subject, key)
+    if known in PRECISIONS.values():
+        return str(known)
+    choices = [PRECISIONS[c] for c in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") if c in PRECISIONS]
+    ws = [pixels.generator.broadcast(pixels.generator.code_of_seed(seed)).numpy() for seed in range(TIMED_FACES)]
+    backends = {choice: OpenVinoBackend(pixels, choice) for choice in choices}
+    times: dict[str, list[float]] = {choice: [] for choice in choices}
+    pictures: dict[str, list[NDArray[np.uint8]]] = {choice: [] for choice in choices}
+    for backend in backends.values():
+        backend.warm_up()
+    for face in ws:  # in turns, so that whatever else the machine does meets all of them
+        for choice, backend in backends.items():
+            start = time.perf_counter()
+            pictures[choice].append(backend.render(face))
+            times[choice].append(time.perf_counter() - start)
+    for backend in backends.values():
+        backend.close()
+    fidelity = {choice: psnr(np.stack(pictures["f32"]), np.stack(pictures[choice])) for choice in choices}
+    milliseconds = {choice: 1000 * float(np.median(times[choice])) for choice in choices}
+    best = min((c for c in choices if fidelity[c] >= TRUE_ENOUGH), key=milliseconds.__getitem__)
+    table = ", ".join(f"{c} {milliseconds[c]:.0f} ms ({fidelity[c]:.0f} dB)" for c in choices)
+    log.info("OpenVINO draws %d² in %s from now on; measured on this machine: %s", pixels.size, best, table)
+    cache.remember(subject, key, best)
+    return best
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio of two pictures in dB; infinite for equal ones."""
+    error = np.square(a.astype(np.float64) - b).mean()
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")

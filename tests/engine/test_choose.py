@@ -1,0 +1,98 @@
+"""Which backend is taken: the one that is named, or the fastest that opens, with every failure told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine import cache, choose
+from engine.backend import BACKENDS, Backend
+from engine.choose import open_backend
+from models.errors import UserError
+from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.pixels import Pixels
+
+
+class Counted(Backend):
+    """Paints grey and says how often it was opened and closed."""
+
+    name = "counted"
+    log: ClassVar[list[str]] = []
+
+    def __init__(self, pixels: Pixels, milliseconds: float) -> None:
+        super().__init__(pixels)
+        self.milliseconds = milliseconds
+        self.log.append(f"open {milliseconds:.0f}")
+
+    def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return np.zeros((self.size, self.size, 3), np.uint8)
+
+    def _free(self) -> None:
+        self.log.append(f"close {self.milliseconds:.0f}")
+
+
+def failing(reason: str) -> Callable[[Pixels], Backend]:
+    def opener(pixels: Pixels) -> Backend:
+        raise UserError(reason)
+
+    return opener
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Callable[[Pixels], Backend]]:
+    """The table of backends, empty, with invented times: each `Counted` takes the milliseconds it was given."""
+    for name in list(BACKENDS):
+        monkeypatch.delitem(BACKENDS, name)
+    monkeypatch.setattr(cache, "folder", lambda name="": tmp_path)
+    monkeypatch.setattr(choose, "_milliseconds", lambda backend: backend.milliseconds)
+    Counted.log.clear()
+    return BACKENDS
+
+
+def test_auto_takes_the_fastest_and_remembers_it(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN
+) -> None:
+    known["slow"] = lambda pixels: Counted(pixels, 90)
+    known["fast"] = lambda pixels: Counted(pixels, 30)
+    known["absent"] = failing("its library is not installed")
+    with open_backend(generator, 512) as backend:
+        assert isinstance(backend, Counted)
+        assert backend.milliseconds == 30
+    assert Counted.log == ["open 90", "close 90", "open 30", "close 30", "open 30", "close 30"]
+    Counted.log.clear()
+    open_backend(generator, 512).close()
+    assert Counted.log == ["open 30", "close 30"]
+
+
+def test_what_was_fastest_but_is_gone_is_replaced(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN
+) -> None:
+    known["slow"] = lambda pixels: Counted(pixels, 90)
+    known["fast"] = lambda pixels: Counted(pixels, 30)
+    open_backend(generator, 512).close()
+    known["fast"] = failing("the GPU fell off")
+    with open_backend(generator, 512) as backend:
+        assert isinstance(backend, Counted)
+        assert backend.milliseconds == 90
+
+
+def test_if_none_opens_all_reasons_are_told(known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN) -> None:
+    known["a"], known["b"] = failing("no library"), failing("no GPU")
+    with pytest.raises(UserError, match="a: no library; b: no GPU"):
+        open_backend(generator, 512)
+
+
+@pytest.mark.parametrize(("size", "backend", "complaint"), [(300, "auto", "300"), (256, "vulkan", "vulkan.*openvino")])
+def test_what_does_not_exist_is_refused(generator: MobileStyleGAN, size: int, backend: str, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        open_backend(generator, size, backend)
+
+
+def test_a_named_backend_is_opened(generator: MobileStyleGAN) -> None:
+    with open_backend(generator, 256, "openvino") as backend:
+        backend.warm_up()
+        assert backend.name == "openvino"
+        assert "OpenVINO" in backend.description

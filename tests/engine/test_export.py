@@ -1,0 +1,60 @@
+"""The exported graph is the module: same pictures, named ends, made once, named after all it depends on."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from engine import cache, export
+from models.errors import UserError
+from models.stylegan.head import Head
+from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.pixels import Pixels
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_the_graph_draws_what_the_module_draws(generator: MobileStyleGAN, pixels: dict[int, Pixels], size: int) -> None:
+    ws = torch.stack([generator.code_of_seed(seed)[0] for seed in range(generator.num_ws)])[None]  # every row another face
+    session = onnxruntime.InferenceSession(export.onnx_file(pixels[size]), providers=["CPUExecutionProvider"])
+    (picture,) = session.run([export.OUTPUT], {export.INPUT: ws.numpy()})
+    assert picture.dtype == np.uint8
+    assert picture.shape == (size, size, 3)
+    assert np.abs(picture.astype(int) - pixels[size](ws).numpy()).max() <= 1
+
+
+def test_the_ends_have_names_and_the_graph_is_whole(pixels: dict[int, Pixels]) -> None:
+    graph = onnx.load(export.onnx_file(pixels[256])).graph
+    assert [i.name for i in graph.input] == ["ws"]
+    assert [o.name for o in graph.output] == ["pixels"]
+    assert all(not tensor.external_data for tensor in graph.initializer)
+
+
+def test_a_second_call_exports_nothing(pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = export.onnx_file(pixels[256])
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("exported twice"))
+    assert export.onnx_file(pixels[256]) == path
+
+
+def test_another_head_or_precision_is_another_graph(pixels: dict[int, Pixels]) -> None:
+    changed = Pixels(pixels[256].generator, 256)
+    assert export.graph_key(changed) == export.graph_key(pixels[256])
+    changed.head = Head(width=16)
+    keys = {export.graph_key(p) for p in (*pixels.values(), changed, pixels[256].in_half_precision())}
+    assert len(keys) == 5
+
+
+def test_a_failing_export_leaves_nothing_behind(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(module: object, args: object, path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache, "folder", lambda name="": tmp_path)
+    monkeypatch.setattr(torch.onnx, "export", full)
+    with pytest.raises(UserError, match="No space left"):
+        export.onnx_file(pixels[256])
+    assert list(tmp_path.iterdir()) == []

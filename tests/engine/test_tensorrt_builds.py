@@ -1,0 +1,98 @@
+"""Every graph through TensorRT's own parser and builder, which need no GPU; only running the engine does."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import cache, tensorrt
+from engine.export import onnx_file
+from engine.tensorrt import Network, engine_file, open_tensorrt, tensorrt_module
+from models.errors import UserError
+from models.stylegan.pixels import Pixels
+
+trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install the extra tensorrt-rtx")
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_every_graph_is_read_typed_as_meant_and_built(pixels: dict[int, Pixels], size: int) -> None:
+    network = Network(trt, onnx_file(pixels[size].in_half_precision()))
+    graph = network.definition
+    assert (graph.num_inputs, graph.num_outputs) == (1, 1)
+    ws, picture = graph.get_input(0), graph.get_output(0)
+    assert (ws.name, ws.dtype, tuple(ws.shape)) == ("ws", trt.DataType.FLOAT, (1, 23, 512))
+    assert (picture.name, picture.dtype, tuple(picture.shape)) == ("pixels", trt.DataType.UINT8, (size, size, 3))
+
+    layers = [graph.get_layer(i) for i in range(graph.num_layers)]
+    heavy = [layer for layer in layers if layer.type in (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)]
+    assert len(heavy) > 45
+    assert {layer.get_output(0).dtype for layer in heavy} == {trt.DataType.HALF}
+    single = [layer for layer in layers if layer.get_output(0).dtype == trt.DataType.FLOAT]
+    assert len(single) < 12  # the cast of ws, and scaling and clamping the finished picture
+
+    phases: list[str] = []
+    plan = network.build(("8.6", "12.0"), phases.append)
+    assert len(plan) > 10_000_000  # the weights, in half precision, are in it
+    assert phases
+
+
+def test_engines_are_kept_under_what_they_depend_on(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    graph = onnx_file(pixels[256].in_half_precision())
+    monkeypatch.setattr(cache, "folder", lambda name="": tmp_path)
+    monkeypatch.setattr(tensorrt, "onnx_file", lambda _: graph)
+    first = engine_file(pixels[256], ("8.6",))
+    written = first.stat().st_mtime_ns
+    assert engine_file(pixels[256], ("8.6",)).stat().st_mtime_ns == written
+    assert engine_file(pixels[256], ("8.9",)) != first
+    assert trt.__version__ in first.name
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_build_can_be_interrupted(pixels: dict[int, Pixels]) -> None:
+    network = Network(trt, onnx_file(pixels[256].in_half_precision()))
+    monitor = tensorrt._progress_monitor(trt, lambda _: None)
+    monitor.interrupted = True
+    config = network.builder.create_builder_config()
+    config.progress_monitor = monitor
+    assert network.builder.build_serialized_network(network.definition, config) is None
+
+
+def test_unknown_capabilities_are_refused_by_name(pixels: dict[int, Pixels]) -> None:
+    network = Network(trt, onnx_file(pixels[256].in_half_precision()))
+    with pytest.raises(UserError, match=r"compute capability 9\.9; choose from .*8\.6"):
+        network.build(("9.9",), lambda _: None)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x09" * 500])
+def test_a_damaged_graph_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"TensorRT can't read the graph .*graph\.onnx"):
+        Network(trt, path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or Path("/dev/nvidia0").exists(), reason="there is a GPU here: nothing to refuse")
+def test_running_without_a_gpu_is_refused_in_one_line(pixels: dict[int, Pixels]) -> None:
+    pytest.importorskip("cuda.bindings", reason="cuda-python is not installed")
+    with pytest.raises(UserError, match="no NVIDIA GPU can be used") as caught:
+        open_tensorrt(pixels[256])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not Path("/dev/nvidia0").exists(), reason="running an engine needs an NVIDIA GPU and its driver")
+def test_an_engine_draws_what_the_module_draws(pixels: dict[int, Pixels]) -> None:
+    generator = pixels[256].generator
+    ws = generator.broadcast(generator.code_of_seed(1000))
+    with open_tensorrt(pixels[256]) as backend:
+        backend.warm_up()
+        difference = backend.render(ws.numpy()).astype(float) - pixels[256](ws).numpy()
+    assert (difference**2).mean() < 255**2 * 1e-4  # 40 dB
+
+
+def test_neither_module_installed_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt, "MODULES", ("no_such_module_a", "no_such_module_b"))
+    with pytest.raises(UserError, match=r"no_such_module_a.*no_such_module_b.*pip install"):
+        tensorrt_module()
