@@ -26,8 +26,9 @@ test: setup-test ## style, types and all tests
 bench: setup ## speed of every engine and size on this machine, beside the peer
 	@$(ENV) -m tools.bench_engine $(ARGS)
 
-evaluate: setup-test ## how well it hears and how well its faces are read (needs the corpora and networks: ARGS)
-	@$(ENV) -m tools.evaluate_emotion $(ARGS)
+evaluate: setup-test ## how well it hears and how well its faces are read: MANIFEST=speech/manifest.csv NETWORKS=folder
+	@$(ENV) -m tools.evaluate_emotion --manifest "$(MANIFEST)" $(ARGS)
+	@$(ENV) -m tools.evaluate_expression --networks "$(NETWORKS)"
 
 soak: setup-test ## a show of hours with faults thrown in (ARGS="--minutes 60")
 	@$(ENV) -m tools.soak $(ARGS)

@@ -1,6 +1,7 @@
 """Sound from a file of any format FFmpeg reads: block by block for offline work, paced by the clock for a show."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -88,16 +89,27 @@ class PlayingFile:
             self._speaker.close()
 
     def _play(self) -> None:
-        began, played = self._clock.now(), 0
+        # The speaker gets each block ahead of time, as much as it buffers: it is heard when the face hears it.
+        lead = self._speaker.lead if self._speaker else 0.0
+        began, played = self._clock.now() + lead, 0
+        waiting: deque[tuple[float, NDArray[np.float32]]] = deque()
         while not self._stop.is_set():
             for block in self._sound.blocks():
                 played += len(block)
                 due = began + played / self._sound.rate
-                if self._stop.wait(max(0.0, due - self._clock.now())):
+                if self._stop.wait(max(0.0, due - lead - self._clock.now())):
                     return
                 if self._speaker:
                     self._speaker.play(block)
-                self.ring.write(block, due)
+                waiting.append((due, block))
+                self._hand_over(waiting)
             if not self._loop:
                 break
+        while waiting and not self._stop.wait(max(0.0, waiting[0][0] - self._clock.now())):
+            self._hand_over(waiting)
         self._finished = True
+
+    def _hand_over(self, waiting: deque[tuple[float, NDArray[np.float32]]]) -> None:
+        while waiting and waiting[0][0] <= self._clock.now():
+            due, block = waiting.popleft()
+            self.ring.write(block, due)
