@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ from realtime.settings import Face
 log = logging.getLogger(__name__)
 
 KEYS: Final = 9
+Find = Callable[[int, Path, Path], None]
+"""(seed, folder of networks, file to save to)."""
 
 
 class Faces:
@@ -31,8 +34,9 @@ class Faces:
     Raises `UserError` for a name that is not `seed:N`, and for a folder of networks that lacks one of those that steer.
     """
 
-    def __init__(self, settings: Face, generator: MobileStyleGAN, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, settings: Face, generator: MobileStyleGAN, clock: Clock, find: Find | None = None) -> None:
+        """`find` runs in a process of its own and saves what it found: a function of some module's top level."""
+        self._clock, self._find = clock, find or find_and_save
         self._bank = list(load_bank(generator.graph_hash).values())[:KEYS]
         self._search: _Search | None = None
         name = settings.name or self._bank[0].name
@@ -93,7 +97,7 @@ class Faces:
             for network in names("steer", "geometry"):
                 network_file(networks, network)
             log.info("%s plays with a preview while its own expressions are found", name)
-            self._search = _Search(name, seed, networks, file)
+            self._search = _Search(self._find, name, seed, networks, file)
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return preview_paths(ws, name, generator.graph_hash)
 
@@ -109,10 +113,10 @@ def seed_of(name: str) -> int:
 class _Search:
     """A search in a process of its own, so that it takes neither the interpreter nor, being nice, the cores from the show."""
 
-    def __init__(self, name: str, seed: int, networks: Path, file: Path) -> None:
+    def __init__(self, find: Find, name: str, seed: int, networks: Path, file: Path) -> None:
         self.name = name
         self._file = file
-        self._process = multiprocessing.get_context("spawn").Process(target=_find, args=(seed, networks, file), daemon=True)
+        self._process = multiprocessing.get_context("spawn").Process(target=find, args=(seed, networks, file), daemon=True)
         self._process.start()
 
     @property
@@ -130,7 +134,8 @@ class _Search:
         self._process.join()
 
 
-def _find(seed: int, networks: Path, file: Path) -> None:
+def find_and_save(seed: int, networks: Path, file: Path) -> None:
+    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: a minute or two on one core."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)

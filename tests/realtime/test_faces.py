@@ -1,0 +1,116 @@
+"""Which face plays: keys bring the bank's, any other seed starts as a preview and gets its own paths when they are found."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import UserError
+from models.expression.paths import ExpressionPaths, save_paths
+from realtime import faces as module
+from realtime.clock import VirtualClock
+from realtime.faces import Faces, seed_of
+from realtime.settings import Face
+
+NUM_WS = 2
+
+
+def paths(name: str, value: float) -> ExpressionPaths:
+    offsets = np.zeros((5, 1, NUM_WS, 512), np.float32)
+    offsets[3] = 1.0
+    rig = {control: np.zeros((NUM_WS, 512), np.float32) for control in ("mouth_open", "blink")}
+    return ExpressionPaths(np.full((NUM_WS, 512), value, np.float32), offsets, rig, "hash", name)
+
+
+class Generator:
+    graph_hash = "hash"
+
+    def code_of_seed(self, seed: int) -> torch.Tensor:
+        return torch.full((1, 512), float(seed))
+
+    def broadcast(self, w: torch.Tensor) -> torch.Tensor:
+        return w[:, None].expand(-1, NUM_WS, -1)
+
+
+def find_quickly(seed: int, networks: Path, file: Path) -> None:
+    """Runs in a process of its own, as the real search does."""
+    name = f"seed:{seed}"
+    save_paths(file, {name: paths(name, 77.0)})
+
+
+def fail(seed: int, networks: Path, file: Path) -> None:
+    raise SystemExit(1)
+
+
+@pytest.fixture
+def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that passes for one with networks, an own cache folder, and a bank of two."""
+    monkeypatch.setattr(
+        module, "load_bank", lambda generator_hash: {"seed:1": paths("seed:1", 1.0), "seed:2": paths("seed:2", 2.0)}
+    )
+    monkeypatch.setattr(module, "preview_paths", lambda ws, name, generator_hash: paths(name, float(ws.mean())))
+    monkeypatch.setattr(module, "network_file", lambda folder, name: folder / name)
+    monkeypatch.setattr(module.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
+    return tmp_path
+
+
+def shown(faces: Faces, t: float = 1e6) -> float:
+    return float(faces.on_show.ws(t, np.eye(5, dtype=np.float32)[1], 1.0, {}).mean())
+
+
+def test_the_banks_first_face_is_the_default_and_keys_bring_the_others(networks: Path) -> None:
+    faces = Faces(Face(), Generator(), VirtualClock())
+    assert (faces.name, faces.index, shown(faces)) == ("seed:1", 0, 1.0)
+    faces.choose(1)
+    assert (faces.name, faces.index, shown(faces)) == ("seed:2", 1, 2.0)
+    faces.choose(8)
+    assert faces.name == "seed:2"
+
+
+def test_another_seed_is_a_preview_until_its_own_paths_are_found(networks: Path) -> None:
+    faces = Faces(Face(name="seed:5", networks=networks), Generator(), VirtualClock(), find_quickly)
+    assert (faces.name, faces.index, shown(faces)) == ("seed:5", -1, 5.0)
+    while shown(faces) == 5.0:
+        faces.step()
+        time.sleep(0.05)
+    assert shown(faces) == 77.0
+    faces.close()
+
+    again = Faces(Face(name="seed:5"), Generator(), VirtualClock())
+    assert shown(again) == 77.0, "what was found is kept"
+
+
+def test_offline_waits_for_the_search(networks: Path) -> None:
+    faces = Faces(Face(name="seed:6", networks=networks), Generator(), VirtualClock(), find_quickly)
+    faces.wait()
+    assert shown(faces) == 77.0
+
+
+def test_a_search_that_fails_leaves_the_preview(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+    faces = Faces(Face(name="seed:7", networks=networks), Generator(), VirtualClock(), fail)
+    faces.wait()
+    assert shown(faces) == 7.0
+    assert "the preview stays" in caplog.text
+
+
+def test_a_face_chosen_meanwhile_is_not_taken_away(networks: Path) -> None:
+    faces = Faces(Face(name="seed:8", networks=networks), Generator(), VirtualClock(), find_quickly)
+    faces.choose(0)
+    faces.wait()
+    assert faces.name == "seed:1"
+
+
+def test_without_networks_the_preview_stays_and_says_why(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    faces = Faces(Face(name="seed:9"), Generator(), VirtualClock())
+    faces.wait()
+    assert shown(faces) == 9.0
+    assert "--networks DIR" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["", "seed", "seed:", "seed:x", "seed:-1", "seed:1.5", "face:1", "seed:4294967296"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="seed:N"):
+        seed_of(name)
