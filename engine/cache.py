@@ -1,43 +1,12 @@
-"""What this machine has worked out once and need not work out again: built graphs as files, measurements as small notes."""
+"""What was measured once on this machine and need not be measured again: small notes in the user's cache folder."""
 
 import json
 import os
 import platform
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
-from models.errors import UserError
-
-
-def folder(name: str = "") -> Path:
-    """The folder `name` in the user's cache, made if need be. Raises UserError where that can't be."""
-    path = Path(platformdirs.user_cache_dir("speech2expression")) / name
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"the folder {path} can't be made ({error.strerror}); set XDG_CACHE_HOME to one that can") from error
-    return path
-
-
-@contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
-    """A file to write to, which becomes `path` when the block ends well, and vanishes when it does not."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        os.close(handle)
-        beside = Path(name)
-        try:
-            yield beside
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); make room there, or set XDG_CACHE_HOME") from error
+from models.stylegan.files import cache_folder, written_beside
 
 
 def processor() -> str:
@@ -68,4 +37,4 @@ def remember(subject: str, key: dict[str, Any], value: Any) -> None:
 
 
 def _note(subject: str) -> Path:
-    return folder("measured") / f"{subject}.json"
+    return cache_folder("measured") / f"{subject}.json"

@@ -13,7 +13,7 @@ from typing import Final
 
 import torch
 
-from engine import cache
+from models.stylegan.files import cache_folder, written_beside
 from models.stylegan.pixels import Pixels
 
 INPUT: Final = "ws"
@@ -39,12 +39,12 @@ def onnx_file(pixels: Pixels) -> Path:
 
     It is kept in the user's cache, so a second call only looks it up. Raises UserError where it can't be written.
     """
-    path = cache.folder("graphs") / f"{graph_key(pixels)}.onnx"
+    path = cache_folder("graphs") / f"{graph_key(pixels)}.onnx"
     if path.exists():
         return path
     log.info("exporting the %d² graph once, to %s", pixels.size, path)
     example = torch.zeros(1, pixels.generator.num_ws, 512)
-    with cache.written_beside(path) as beside, _silence():
+    with written_beside(path) as beside, _silence():
         torch.onnx.export(
             pixels.eval(),
             (example,),

@@ -17,6 +17,7 @@ from engine import cache
 from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
+from models.stylegan.files import cache_folder
 from models.stylegan.pixels import Pixels
 
 PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for
@@ -37,7 +38,7 @@ class OpenVinoBackend(Backend):
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(cache.folder("openvino")),
+            "CACHE_DIR": str(cache_folder("openvino")),
         }
         try:
             self._request = core.compile_model(core.read_model(onnx_file(pixels)), "CPU", options).create_infer_request()

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import cache
 from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
+from models.stylegan.files import cache_folder, written_beside
 from models.stylegan.pixels import Pixels
 
 MODULES: Final = ("tensorrt", "tensorrt_rtx_bindings")  # the same names inside; the first one that is installed is taken
@@ -127,11 +127,11 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
     half = pixels.in_half_precision()
     target = "_".join(capabilities) or _this_gpu()
     name = f"{trt.__name__}_{trt.__version__}_{target}_{graph_key(half)}.engine".replace(" ", "-")
-    path = cache.folder("tensorrt") / name
+    path = cache_folder("tensorrt") / name
     if not path.exists():
         report(f"building the {pixels.size}² engine with {trt.__name__} {trt.__version__} for {target}")
         plan = Network(trt, onnx_file(half)).build(capabilities, report)
-        with cache.written_beside(path) as beside:
+        with written_beside(path) as beside:
             beside.write_bytes(plan)
     return path
 

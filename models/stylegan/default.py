@@ -5,20 +5,17 @@ The weights were distilled from NVIDIA's StyleGAN2 for FFHQ: treat them as non-c
 
 import hashlib
 import logging
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.errors import UserError
 from models.stylegan.carrier import carrier_folder, checked_file
+from models.stylegan.files import cache_folder, written_beside
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.openvino_ir import read_mapping, read_synthesis
 
@@ -30,7 +27,7 @@ log = logging.getLogger(__name__)
 
 def cache_file() -> Path:
     """Where the converted weights are kept."""
-    return Path(platformdirs.user_cache_dir("speech2expression")) / "mobile_stylegan_ffhq.safetensors"
+    return cache_folder() / "mobile_stylegan_ffhq.safetensors"
 
 
 def load_default_generator() -> MobileStyleGAN:
@@ -46,7 +43,8 @@ def load_default_generator() -> MobileStyleGAN:
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         log.warning("the converted weights in %s are damaged (%s); converting them anew", cached, error)
     state = convert(carrier_folder())
-    _write_beside_and_rename(state, cached)
+    with written_beside(cached) as beside:
+        save_file(state, beside, metadata={"w_avg": _sha256(state["w_avg"])})
     return _module(state)
 
 
@@ -82,17 +80,3 @@ def _read_cache(path: Path) -> MobileStyleGAN:
 
 def _sha256(tensor: Tensor) -> str:
     return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
-
-
-def _write_beside_and_rename(state: dict[str, Tensor], path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        os.close(handle)
-        try:
-            save_file(state, beside, metadata={"w_avg": _sha256(state["w_avg"])})
-            Path(beside).replace(path)
-        finally:
-            Path(beside).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"the generator's weights can't be kept in {path} ({error.strerror}); make room there") from error

@@ -46,7 +46,7 @@ def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Callable
     """The table of backends, empty, with invented times: each `Counted` takes the milliseconds it was given."""
     for name in list(BACKENDS):
         monkeypatch.delitem(BACKENDS, name)
-    monkeypatch.setattr(cache, "folder", lambda name="": tmp_path)
+    monkeypatch.setattr(cache, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(choose, "_milliseconds", lambda backend: backend.milliseconds)
     Counted.log.clear()
     return BACKENDS

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
-from engine import cache, export
+from engine import export
 from models.errors import UserError
 from models.stylegan.head import Head
 from models.stylegan.mobile import MobileStyleGAN
@@ -53,7 +53,7 @@ def test_a_failing_export_leaves_nothing_behind(
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "folder", lambda name="": tmp_path)
+    monkeypatch.setattr(export, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(torch.onnx, "export", full)
     with pytest.raises(UserError, match="No space left"):
         export.onnx_file(pixels[256])

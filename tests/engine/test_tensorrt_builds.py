@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import cache, tensorrt
+from engine import tensorrt
 from engine.export import onnx_file
 from engine.tensorrt import Network, engine_file, open_tensorrt, tensorrt_module
 from models.errors import UserError
@@ -40,7 +40,7 @@ def test_engines_are_kept_under_what_they_depend_on(
     pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     graph = onnx_file(pixels[256].in_half_precision())
-    monkeypatch.setattr(cache, "folder", lambda name="": tmp_path)
+    monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(tensorrt, "onnx_file", lambda _: graph)
     first = engine_file(pixels[256], ("8.6",))
     written = first.stat().st_mtime_ns

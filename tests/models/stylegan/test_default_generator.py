@@ -13,6 +13,7 @@ from models.stylegan.carrier import SHA256, carrier_folder, checked_file
 @pytest.fixture
 def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = tmp_path / "cache" / "generator.safetensors"
+    path.parent.mkdir()
     monkeypatch.setattr(default, "cache_file", lambda: path)
     return path
 

@@ -1,0 +1,32 @@
+"""Files appear whole or not at all, and a place that can't be written to is named."""
+
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from models.stylegan import files
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "graph"
+    with pytest.raises(KeyError), files.written_beside(target) as beside:
+        beside.write_bytes(b"half")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    with files.written_beside(target) as beside:
+        beside.write_bytes(b"whole")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("graph", b"whole")]
+
+
+def test_a_folder_that_can_not_be_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(files.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "file" / name))
+    with pytest.raises(UserError, match=r"can't be made .*XDG_CACHE_HOME"):
+        files.cache_folder("graphs")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No space left"), files.written_beside(tmp_path / "graph"):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
