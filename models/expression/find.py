@@ -25,15 +25,16 @@ from models.judge.steer import STILL, Jitter, Steering, View
 from models.labels import EMOTIONS
 
 KNOTS: Final = 3  # strengths 1/3, 2/3 and 1: slight, clear, full
-SCALES: Final = (0.8, 1.0, 1.2, 1.4)  # of what a walk found, tried on full pictures
+SCALES: Final = (0.85, 1.0, 1.2)  # of what a walk found, tried on full pictures
 BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 
 Progress = Callable[[float, str], None]
 
 
-NEUTRAL_WALK: Final = Walk(steps=11)
-EMOTION_WALK: Final = Walk(steps=13)
-RIG_WALK: Final = Walk(steps=8, jitters=0)
+ROUND: Final = Walk(steps=8)
+ROUNDS: Final = 3
+# Weighted losses on the full picture below which a walk has arrived: about 0.85 of both networks' probability, 1.5 hundredths short.
+ARRIVED: Final = {"emotion": 0.35, "movement": 1.5}
 
 
 def find_paths(
@@ -46,9 +47,9 @@ def find_paths(
 ) -> ExpressionPaths:
     """The paths of one face.
 
-    face      a seed (as in `seed:N`) or a code w (1, 512) or ws (1, num_ws, 512)
-    networks  the folder of the networks that steer and of the detector
-    progress  called with the part that is done (0…1) and what is being done
+    face        a seed (as in `seed:N`) or a code w (1, 512) or ws (1, num_ws, 512)
+    networks    the folder of the networks that steer and of the detector
+    progress    called with the part that is done (0…1) and what is being done
     directions  attribute-level directions to start the walks from; the shipped ones unless given
 
     Raises `UserError` where a network is missing or the picture shows no face.
@@ -61,16 +62,14 @@ def find_paths(
 
     progress(0.0, "neutral")
     scene = _Scene(generator, steering, detect, ws, [ws])
-    neutral = ws + scene.best(search(scene.preview, ws, scene.objective(NEUTRAL_GOAL), NEUTRAL_WALK)[-1], NEUTRAL_GOAL)
+    neutral = ws + scene.reach(NEUTRAL_GOAL, torch.zeros_like(ws[0]))
 
     scene = _Scene(generator, steering, detect, neutral, [neutral, ws])
     ends: dict[str, Tensor] = {}
     for number, (goal_name, goal) in enumerate(goals.items()):
         progress((1 + number) / parts, goal_name)
         first = torch.from_numpy(directions.start(goal_name)).to(neutral)
-        walk = RIG_WALK if goal.emotion is None else EMOTION_WALK
-        trail = search(scene.preview, neutral, scene.objective(goal), walk, first=first)
-        ends[goal_name] = scene.best(trail[-1], goal)
+        ends[goal_name] = scene.reach(goal, first)
     paths = np.zeros((len(EMOTIONS), KNOTS, *neutral.shape[1:]), np.float32)
     for emotion in EMOTION_GOALS:
         index = EMOTIONS.index(emotion)
@@ -89,47 +88,46 @@ class _Scene:
         picture = full_picture(generator, ws)
         self._view = View.of(detect(as_bytes(picture)), picture.shape[-1])
         self.preview = Preview(generator, codes)
-        with torch.no_grad():
-            self._start = Start(steering, self.preview(ws), self._view)
-        self._full_start = Start(steering, picture, self._view)
+        self._full_start = self._start_as(picture)
 
-    def objective(self, goal: Goal) -> Objective:
-        return Objective(self._steering, self._start, goal)
+    def reach(self, goal: Goal, first: Tensor) -> Tensor:
+        """(num_ws, 512): the offset that reaches a goal, walked to in rounds; in between the preview learns where it led."""
+        end = first
+        for number in range(ROUNDS):
+            if number:
+                self.preview.learn(self._ws + end)
+            objective = Objective(self._steering, self._start_as(self.preview(self._ws)), goal)
+            end, arrived = self._best(search(self.preview, self._ws, objective, ROUND, first=end, seed=number)[-1], goal)
+            if arrived:
+                break
+        return end
 
-    def best(self, offset: Tensor, goal: Goal) -> Tensor:
-        """The offset at the one of `SCALES` that is best by the same objective on full pictures."""
+    def _start_as(self, picture: Tensor) -> Start:
+        return Start(self._steering, picture, self._view)
+
+    def _best(self, offset: Tensor, goal: Goal) -> tuple[Tensor, bool]:
+        """The offset at the one of `SCALES` that is best by the same objective on full pictures, and whether it has arrived."""
         objective = Objective(self._steering, self._full_start, goal)
         with torch.no_grad():
-            losses = [
-                sum(
-                    float(term)
-                    for term in objective(full_picture(self._generator, self._ws + scale * offset), BOTH_WAYS).values()
-                )
-                for scale in SCALES
-            ]
-        return SCALES[int(np.argmin(losses))] * offset
+            tried = [objective(full_picture(self._generator, self._ws + scale * offset), BOTH_WAYS) for scale in SCALES]
+        losses = [sum(float(term) for term in terms.values()) for terms in tried]
+        best = int(np.argmin(losses))
+        short = {name: float(tried[best][name]) for name in ("emotion", "movement") if name in tried[best]}
+        return SCALES[best] * offset, all(short[name] <= ARRIVED[name] for name in short)
 
     def even_steps(self, offset: Tensor, emotion: int) -> list[float]:
         """How far along `offset` each knot lies, so that the log-odds of the emotion grow by about the same from knot to knot."""
         fine = np.linspace(0, 1, 9)
         with torch.no_grad():
-            logits = [
-                float(
-                    torch.logit(
-                        self._steering.expression(self.preview(self._ws + float(part) * offset), self._view, BOTH_WAYS)[
-                            ..., emotion
-                        ]
-                        .exp()
-                        .mean(),
-                        eps=1e-4,
-                    )
-                )
-                for part in fine
-            ]
+            logits = [self._log_odds(self._ws + float(part) * offset, emotion) for part in fine]
         rising = np.maximum.accumulate(logits)
         evenly = np.interp(np.linspace(rising[0], rising[-1], KNOTS + 1)[1:-1], rising, fine)
         straight = np.arange(1, KNOTS) / KNOTS
         return [*np.clip(evenly, straight - 0.12, straight + 0.12).tolist(), 1.0]
+
+    def _log_odds(self, ws: Tensor, emotion: int) -> float:
+        verdicts = self._steering.expression(self.preview(ws), self._view, BOTH_WAYS)[..., emotion].exp()
+        return float(torch.logit(verdicts.mean(), eps=1e-4))
 
 
 def _named_code(generator: Generator, face: int | Tensor) -> tuple[str, Tensor]:

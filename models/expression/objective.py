@@ -38,7 +38,7 @@ class Weights:
 
     emotion: float = 1.6
     movement: float = 1.0
-    identity: float = 6.0
+    identity: float = 7.0
     age: float = 0.3
     gender: float = 4.0
     picture: float = 30.0

@@ -53,16 +53,21 @@ class Preview:
     def __init__(self, generator: Generator, codes: list[Tensor]) -> None:
         """Fitted on the full pictures of `codes`, each (1, num_ws, 512)."""
         self._generator = generator
-        gram: Tensor | float = 0.0
-        cross: Tensor | float = 0.0
+        columns = self._columns(codes[0])
+        self._gram = columns.new_zeros(len(columns), len(columns), dtype=torch.float64)
+        self._cross = columns.new_zeros(len(columns), 12, dtype=torch.float64)
         for ws in codes:
+            self.learn(ws)
+
+    def learn(self, ws: Tensor) -> None:
+        """Fit the full picture of one more code too."""
+        with torch.no_grad():
             columns = self._columns(ws).double()
-            targets = F.pixel_unshuffle(full_picture(generator, ws), 2)[0].flatten(1).double()
-            gram = gram + columns @ columns.T
-            cross = cross + columns @ targets.T
-        assert isinstance(gram, Tensor) and isinstance(cross, Tensor)
-        ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        self._map = torch.linalg.solve(gram + ridge, cross).float()
+            targets = F.pixel_unshuffle(full_picture(self._generator, ws), 2)[0].flatten(1).double()
+            self._gram += columns @ columns.T
+            self._cross += columns @ targets.T
+            ridge = RIDGE * self._gram.diagonal().mean() * torch.eye(len(columns)).to(self._gram)
+            self._map = torch.linalg.solve(self._gram + ridge, self._cross).float()
 
     def __call__(self, ws: Tensor) -> Tensor:
         bands = self._map.T @ self._columns(ws)

@@ -1,0 +1,109 @@
+"""The objective: nothing to pay at the start, and each term for its own kind of change."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.expression.geometry import MEASURES
+from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
+from models.expression.objective import STEADY, Objective, Start
+from models.judge.landmarks import FACE_OVAL, LEFT_EYE_CORNERS, LEFT_LIDS, RIGHT_EYE_CORNERS, RIGHT_LIDS
+from models.judge.steer import STILL, Jitter, Person, View
+from models.labels import EMOTIONS
+
+SIDE = 128
+VIEW = View(0.5, 0.5, 0.6, 0.0)
+
+
+def mesh() -> Tensor:
+    """478 points: an oval, two eyes, the rest in the middle."""
+    points = torch.full((478, 2), 0.55)
+    for n, index in enumerate(FACE_OVAL):
+        angle = 2 * np.pi * n / len(FACE_OVAL)
+        points[index] = torch.tensor([0.5 + 0.25 * np.sin(angle), 0.5 - 0.35 * np.cos(angle)])
+    for lids, corners, x in ((RIGHT_LIDS, RIGHT_EYE_CORNERS, 0.4), (LEFT_LIDS, LEFT_EYE_CORNERS, 0.6)):
+        points[corners[0]], points[corners[1]] = torch.tensor([x - 0.05, 0.45]), torch.tensor([x + 0.05, 0.45])
+        for upper, lower in lids:
+            points[upper], points[lower] = torch.tensor([x, 0.43]), torch.tensor([x, 0.47])
+    points[LEFT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[1]] = torch.tensor([0.65, 0.45]), torch.tensor([0.55, 0.45])
+    points[2] = torch.tensor([0.5, 0.6])
+    points[6] = torch.tensor([0.5, 0.45])
+    return points
+
+
+class ReadsCorner:
+    """Steering that sees everything in three pixels of the lower right corner: red = happy, green = who, blue = moved."""
+
+    def expression(self, picture: Tensor, view: View, jitters: tuple[Jitter, ...] = STILL) -> Tensor:
+        happy = picture[0, 0, -1, -1]
+        logits = 10 * happy * torch.eye(5)[EMOTIONS.index("happy")]
+        return logits.log_softmax(0).expand(2, len(jitters), 5)
+
+    def person(self, picture: Tensor, view: View) -> Person:
+        turn = picture[0, 1, -1, -1]
+        return Person(torch.stack([turn.cos(), turn.sin()]), 30 + 50 * turn, turn)
+
+    def points(self, picture: Tensor, view: View) -> Tensor:
+        return mesh() + 0.1 * picture[0, 2, -1, -1]
+
+
+def terms(goal: Goal, picture: Tensor) -> dict[str, float]:
+    start = Start(ReadsCorner(), torch.zeros(1, 3, SIDE, SIDE), VIEW)
+    return {name: float(value) for name, value in Objective(ReadsCorner(), start, goal)(picture, STILL).items()}
+
+
+HAPPY = Goal(EMOTIONS.index("happy"))
+
+
+def test_the_start_pays_for_the_emotion_only() -> None:
+    paid = terms(HAPPY, torch.zeros(1, 3, SIDE, SIDE))
+    assert paid.pop("emotion") > 1
+    assert all(value == pytest.approx(0, abs=1e-6) for value in paid.values())
+
+
+@pytest.mark.parametrize(("channel", "changed"), [(1, {"identity", "age", "gender"}), (2, {"pose"})])
+def test_who_and_where_are_paid_for(channel: int, changed: set[str]) -> None:
+    picture = torch.zeros(1, 3, SIDE, SIDE)
+    picture[0, channel, -1, -1] = 0.2
+    paid = terms(HAPPY, picture)
+    assert {name for name in ("identity", "age", "gender", "pose") if paid[name] > 1e-3} == changed
+
+
+def test_the_wanted_class_costs_less() -> None:
+    picture = torch.zeros(1, 3, SIDE, SIDE)
+    picture[0, 0, -1, -1] = 0.9
+    assert terms(HAPPY, picture)["emotion"] < 0.1 * terms(HAPPY, picture * 0)["emotion"]
+
+
+def test_only_changes_outside_the_region_cost_picture_and_only_skin_costs_colour() -> None:
+    background, eye, chin = (torch.zeros(1, 3, SIDE, SIDE) for _ in range(3))
+    background[..., :10, :10] = 0.5
+    eye[..., 56:59, 50:53] = 0.5
+    chin[..., 90:100, 60:70] = 0.5
+    assert terms(HAPPY, background)["picture"] > 0.1
+    assert terms(HAPPY, background)["colour"] == 0
+    assert terms(HAPPY, eye)["picture"] < 1e-3
+    assert terms(HAPPY, chin)["colour"] > 0.01
+    assert terms(RIG_GOALS["blink"], chin)["picture"] > 0.05
+    assert terms(RIG_GOALS["mouth_open"], eye)["picture"] > 1e-2
+    assert terms(RIG_GOALS["mouth_open"], chin)["picture"] < terms(RIG_GOALS["blink"], chin)["picture"] / 2
+
+
+def test_movements_short_of_a_goal_cost_and_arriving_does_not() -> None:
+    goal = Goal(None, {"lids": (-0.5, 0.5)})
+    assert "emotion" not in terms(goal, torch.zeros(1, 3, SIDE, SIDE))
+    assert terms(goal, torch.zeros(1, 3, SIDE, SIDE))["movement"] == 0
+    short = Goal(None, {"lids": (1.0, 2.0)})
+    assert terms(short, torch.zeros(1, 3, SIDE, SIDE))["movement"] == pytest.approx(0.5)
+    far = Goal(None, {"lids": (5.0, 6.0)})
+    assert terms(far, torch.zeros(1, 3, SIDE, SIDE))["movement"] == pytest.approx(4.5)
+
+
+def test_goals_name_measures_that_exist_and_ranges_that_are_ranges() -> None:
+    for goal in (NEUTRAL_GOAL, *EMOTION_GOALS.values(), *RIG_GOALS.values()):
+        for name, (least, most) in goal.movements.items():
+            assert name in MEASURES
+            assert least < most
+    assert set(EMOTION_GOALS) | {"neutral"} == set(EMOTIONS)
+    assert max(STEADY) < 478

@@ -1,0 +1,79 @@
+"""Commands for expressions: names of faces, pictures on disk, figures that can be counted by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import UserError
+from models.labels import EMOTIONS
+from tools import evaluate_expression, render_emotions, search_directions
+from tools.render_emotions import write_picture
+from tools.search_directions import seeds_of
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=9))
+def test_faces_are_named_with_or_without_seed(seeds: list[int]) -> None:
+    assert seeds_of(",".join(f"seed:{seed}" for seed in seeds)) == seeds
+    assert seeds_of("seed:" + ", ".join(map(str, seeds))) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "seed:", "seed:-1", "seed:1,,2", "seed:4294967296", "face:1", "seed:1.5", "seed:²"])
+def test_other_names_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="seed:N"):
+        seeds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        (search_directions, ["--faces", "nobody"]),
+        (render_emotions, ["--face", "nobody", "--out", "x"]),
+        (evaluate_expression, ["--networks", "/nowhere"]),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(tool: Any, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+
+
+def test_a_picture_comes_back_as_it_was_and_nothing_else_is_left(tmp_path: Path) -> None:
+    picture = np.random.RandomState(0).randint(0, 256, (8, 8, 3), dtype=np.uint8)
+    write_picture(tmp_path / "deep" / "a.png", picture)
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["a.png"]
+    assert np.array_equal(cv2.cvtColor(cv2.imread(str(tmp_path / "deep" / "a.png")), cv2.COLOR_BGR2RGB), picture)
+    with pytest.raises(UserError, match="could not be written"):
+        write_picture(tmp_path / "deep" / "a.png" / "b.png", picture)
+
+
+def test_summary_counts_verdicts_and_leaves_neutral_out_of_the_changes() -> None:
+    rows = [
+        {
+            "face": face,
+            "emotion": emotion,
+            "fer": {"says": "sad" if emotion == "fear" and face == "b" else emotion},
+            "facemood": {"says": "neutral"},
+            "same_person": 1.0 if emotion == "neutral" else 0.5 + 0.1 * n,
+            "skin": 0.0 if emotion == "neutral" else 2.0,
+            "elsewhere": 0.0 if emotion == "neutral" else 0.01,
+            "turn": 0.0 if emotion == "neutral" else 1.0 + n,
+            "asymmetry": 0.05,
+        }
+        for n, face in enumerate("ab")
+        for emotion in EMOTIONS
+    ]
+    figures = evaluate_expression.summary(rows)
+    assert figures["faces"] == 2
+    assert figures["fer"] == {"angry": 1, "neutral": 1, "fear": 0.5, "happy": 1, "sad": 1, "four emotions": 7 / 8, "five": 0.9}
+    assert figures["facemood"]["neutral"] == 1
+    assert figures["facemood"]["happy"] == 0
+    assert figures["same_person"] == {"mean": pytest.approx(0.55), "least": 0.5}
+    assert figures["skin"]["median"] == 2.0
+    assert figures["elsewhere"] == pytest.approx(0.01)
+    assert figures["turn"] == {"mean": pytest.approx(1.5), "most": 2.0}
