@@ -122,12 +122,25 @@ def _logger(trt: ModuleType) -> Any:
 
 
 def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Callable[[str], None] = log.info) -> Path:
-    """The engine for `pixels`, from the cache or built now; without `capabilities`, for the GPU at hand. Raises UserError."""
+    """The engine for `pixels`, from the cache or built now; without `capabilities`, for the GPU at hand. Raises UserError.
+
+    TensorRT's engines fit one GPU and driver, those of TensorRT for RTX every GPU of the capabilities they were built for.
+    """
     trt = tensorrt_module()
     half = pixels.in_half_precision()
-    target = "_".join(capabilities) or _this_gpu()
-    name = f"{trt.__name__}_{trt.__version__}_{target}_{graph_key(half)}.engine".replace(" ", "-")
-    path = cache_folder("tensorrt") / name
+    stem, graph = f"{trt.__name__}_{trt.__version__}", graph_key(half)
+    kept = cache_folder("tensorrt")
+    target = "+".join(capabilities)
+    if not capabilities:
+        gpu, capability, driver = _this_gpu()
+        if hasattr(trt, "ComputeCapability"):
+            for path in sorted(kept.glob(f"{stem}_*_{graph}.engine")):
+                if capability in path.name.removeprefix(f"{stem}_").removesuffix(f"_{graph}.engine").split("+"):
+                    return path
+            capabilities, target = (capability,), capability
+        else:
+            target = f"{gpu}_{capability}_{driver}".replace(" ", "-")
+    path = kept / f"{stem}_{target}_{graph}.engine"
     if not path.exists():
         report(f"building the {pixels.size}² engine with {trt.__name__} {trt.__version__} for {target}")
         plan = Network(trt, onnx_file(half)).build(capabilities, report)
@@ -136,12 +149,12 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
     return path
 
 
-def _this_gpu() -> str:
-    """GPU, compute capability and driver: what an engine depends on. Raises UserError where no GPU can be used."""
+def _this_gpu() -> tuple[str, str, int]:
+    """Name, compute capability ("8.6") and driver of GPU 0. Raises UserError where no GPU can be used."""
     cuda = _cuda()
     properties = _check(cuda.cudaGetDeviceProperties(0), "no NVIDIA GPU can be used")
     driver = _check(cuda.cudaDriverGetVersion(), "the NVIDIA driver does not answer")
-    return f"{properties.name.decode().strip()}_{properties.major}.{properties.minor}_{driver}"
+    return properties.name.decode().strip(), f"{properties.major}.{properties.minor}", driver
 
 
 def _cuda() -> ModuleType:
@@ -169,7 +182,7 @@ class TensorRtBackend(Backend):
         super().__init__(pixels)
         trt = tensorrt_module()
         self._cuda = _cuda()
-        gpu = _this_gpu()
+        gpu, capability, driver = _this_gpu()
         path = engine_file(pixels)
         engine = trt.Runtime(_logger(trt)).deserialize_cuda_engine(path.read_bytes())
         if engine is None:
@@ -179,7 +192,7 @@ class TensorRtBackend(Backend):
         self._stream = self._call(self._cuda.cudaStreamCreate())
         self._ws_host, self._ws_device = self._pair(np.zeros((1, self.num_ws, 512), np.float32), INPUT)
         self._picture_host, self._picture_device = self._pair(np.zeros((self.size, self.size, 3), np.uint8), OUTPUT)
-        self.description = f"{trt.__name__} {trt.__version__}, {gpu.replace('_', ', ')}, f16"
+        self.description = f"{trt.__name__} {trt.__version__}, {gpu} ({capability}, driver {driver}), f16"
 
     def _call(self, answer: tuple[Any, ...]) -> Any:
         return _check(answer, f"the GPU failed while drawing {self.size}²")

@@ -50,6 +50,21 @@ def test_engines_are_kept_under_what_they_depend_on(
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_an_engine_built_ahead_is_found_on_the_gpu_it_is_for(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    graph = onnx_file(pixels[256].in_half_precision())
+    monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
+    monkeypatch.setattr(tensorrt, "onnx_file", lambda _: graph)
+    ahead = engine_file(pixels[256], ("8.6", "8.9"))
+    monkeypatch.setattr(tensorrt, "_this_gpu", lambda: ("NVIDIA GeForce RTX 4070 Laptop GPU", "8.9", 13000))
+    assert engine_file(pixels[256]) == ahead
+    monkeypatch.setattr(tensorrt, "_this_gpu", lambda: ("NVIDIA GeForce RTX 5090", "12.0", 13000))
+    own = engine_file(pixels[256])
+    assert own != ahead
+    assert own.exists()
+
+
 def test_a_build_can_be_interrupted(pixels: dict[int, Pixels]) -> None:
     network = Network(trt, onnx_file(pixels[256].in_half_precision()))
     monitor = tensorrt._progress_monitor(trt, lambda _: None)

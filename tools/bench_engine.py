@@ -1,0 +1,143 @@
+"""Measures every way of drawing on this machine, beside the way the generator's own package draws.
+
+    python -m tools.bench_engine                              # all backends and sizes, as a table
+    python -m tools.bench_engine --size 256 --json > out.jsonl # one JSON object a line
+
+The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). All
+that is compared is drawn in turns, frame by frame, so whatever else the machine does meets each of them alike; only the ratio of
+two lines of one run says something about the two.
+"""
+
+import argparse
+import contextlib
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+
+from engine import cache
+from engine.backend import BACKENDS
+from engine.choose import open_backend
+from models.errors import UserError, exit_on_user_error
+from models.stylegan.carrier import carrier_folder, checked_file
+from models.stylegan.default import load_default_generator
+from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.pixels import SIZES
+
+Draw = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+
+
+def open_peer() -> Draw:
+    """`random-face`'s own way, without importing it: its IR compiled with no options, its `tensor_to_img` in numpy. 1024²."""
+    for name in ("SynthesisNetwork.xml", "SynthesisNetwork.bin"):
+        path = checked_file(carrier_folder(), name)
+    network = openvino.Core().compile_model(path.with_suffix(".xml"), "CPU")
+
+    def draw(ws: NDArray[np.float32]) -> NDArray[np.uint8]:
+        picture = (np.clip(network({"style": ws[:, 0]})[0][0], -1, 1) + 1) / (2 + 1e-5)
+        grey: NDArray[np.uint8] = np.clip(picture * 255 + 0.5, 0, 255).transpose(1, 2, 0).astype(np.uint8)
+        return grey
+
+    return draw
+
+
+def shrunk(draw: Draw, size: int) -> Draw:
+    """The same way of drawing, its pictures shrunk to `size` by averaging."""
+    return lambda ws: np.asarray(cv2.resize(draw(ws), (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def codes(generator: MobileStyleGAN, frames: int) -> Iterator[NDArray[np.float32]]:
+    """`frames` different codes, as a show has them: a slow way from one face to another."""
+    start, end = (generator.code_of_seed(seed) for seed in (1000, 1001))
+    for i in range(frames):
+        yield generator.broadcast(torch.lerp(start, end, i / frames)).numpy()
+
+
+def measure(ways: dict[str, Draw], generator: MobileStyleGAN, frames: int) -> dict[str, list[float]]:
+    """Milliseconds of every frame of every way, drawn in turns."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for warm, ws in enumerate(codes(generator, frames + 2)):
+        for name, draw in ways.items():
+            start = time.perf_counter()
+            draw(ws)
+            if warm >= 2:
+                times[name].append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def commit() -> str:
+    """The commit that is measured, or "unknown" outside a checkout."""
+    answer = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "unknown"
+
+
+def line(name: str, description: str, size: int, times: list[float], peer: list[float]) -> dict[str, Any]:
+    """One result, ready for JSON. Peak memory is the whole process's so far, not this way's own."""
+    median = float(np.median(times))
+    return {
+        "backend": name,
+        "description": description,
+        "size": size,
+        "frames": len(times),
+        "median_ms": round(median, 2),
+        "p99_ms": round(float(np.percentile(times, 99)), 2),
+        "frames_per_second": round(1000 / median, 1),
+        "times_peer": round(float(np.median(peer)) / median, 2),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "commit": commit(),
+        "machine": f"{cache.processor()}, {platform.system()}",
+    }
+
+
+@exit_on_user_error
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), choices=SIZES, help="widths in pixels (default all)")
+    parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
+    parser.add_argument("--frames", type=int, default=40, help="frames of each way and size (default 40)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
+    args = parser.parse_args()
+    if args.frames < 1:
+        raise UserError(f"at least one frame has to be drawn, not {args.frames}; leave --frames away for 40")
+    generator = load_default_generator()
+    peer = open_peer()
+    if not args.json:
+        print(
+            f"{cache.processor()}\n{'size':>5} {'backend':<9} {'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11}  with"
+        )
+    for size in args.size:
+        with contextlib.ExitStack() as opened:
+            ways = {"peer": peer if size == 1024 else shrunk(peer, size)}
+            descriptions = {"peer": f"random-face as it comes, OpenVINO {openvino.__version__.split('-')[0]}, numpy"}
+            for name in args.backend:
+                try:
+                    backend = opened.enter_context(open_backend(generator, size, name))
+                except UserError as error:
+                    print(f"{name} at {size}²: {error}", file=sys.stderr)
+                    continue
+                ways[name], descriptions[name] = backend.render, backend.description
+            times = measure(ways, generator, args.frames)
+        for name in ways:
+            result = line(name, descriptions[name], size, times[name], times["peer"])
+            if args.json:
+                print(json.dumps(result), flush=True)
+            else:
+                print(
+                    f"{size:>5} {name:<9} {result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
+                    f"{result['frames_per_second']:>9.1f} {result['times_peer']:>11.2f}  {result['description']}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

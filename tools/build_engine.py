@@ -1,0 +1,34 @@
+"""Builds TensorRT engines ahead of a show, so that its first start need not.
+
+    python -m tools.build_engine                                    # for the GPU at hand, 1024²
+    python -m tools.build_engine --size 256 512 1024 --for 8.6 8.9  # for the GPUs named; needs none (TensorRT for RTX)
+
+Compute capabilities: 7.5 is RTX 20, 8.6 RTX 30, 8.9 RTX 40, 12.0 RTX 50.
+"""
+
+import argparse
+
+from engine.tensorrt import engine_file
+from models.errors import exit_on_user_error
+from models.stylegan.default import load_default_generator
+from models.stylegan.pixels import SIZES, Pixels
+
+
+@exit_on_user_error
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--size", type=int, nargs="+", default=[1024], choices=SIZES, help="width of the picture in pixels (default 1024)"
+    )
+    parser.add_argument(
+        "--for", nargs="+", default=[], metavar="CAPABILITY", dest="capabilities", help="such as 8.6; default: the GPU here"
+    )
+    args = parser.parse_args()
+    generator = load_default_generator()
+    for size in args.size:
+        path = engine_file(Pixels(generator, size).eval(), tuple(args.capabilities), report=print)
+        print(f"{size}²: {path} ({path.stat().st_size / 2**20:.0f} MiB)")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
