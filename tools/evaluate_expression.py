@@ -16,15 +16,16 @@ import cv2
 import numpy as np
 import torch
 
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE
 from models.expression.goals import RIG_GOALS
-from models.expression.paths import ExpressionPaths, load_paths
+from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
 from models.judge.crops import Picture, resize
 from models.judge.networks import DEFAULT_FOLDER
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from models.stylegan.default import load_default_generator
+from models.stylegan.files import written_beside
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
@@ -61,7 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.sheet is not None:
         write_picture(options.sheet, np.concatenate([np.concatenate(row, axis=1) for row in tiles]))
     if options.json is not None:
-        _write_text(options.json, json.dumps(result, indent=1) + "\n")
+        make_folder_of(options.json)
+        with written_beside(options.json) as beside:
+            beside.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -117,16 +120,6 @@ def _print(values: dict[str, Any]) -> None:
     for name, value in values.items():
         shown = "  ".join(f"{key} {number:.3f}" for key, number in value.items()) if isinstance(value, dict) else f"{value:.3f}"
         print(f"{name:12} {shown}")
-
-
-def _write_text(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text)
-        beside.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}): name a folder that can be written") from error
 
 
 def _parser() -> argparse.ArgumentParser:

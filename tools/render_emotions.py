@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 import torch
 
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE, preview_paths
-from models.expression.paths import ExpressionPaths, load_paths
+from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.judge.crops import Picture
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
+from models.stylegan.files import written_beside
 from tools.search_directions import seeds_of
 
 
@@ -56,13 +57,9 @@ def draw(
 def write_picture(path: Path, picture: Picture) -> None:
     """A PNG, written beside its place and renamed. Raises `UserError`."""
     encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
-    beside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(path)
+    with written_beside(path) as beside:
         beside.write_bytes(encoded)
-        beside.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}): name a folder that can be written") from error
 
 
 def _parser() -> argparse.ArgumentParser:

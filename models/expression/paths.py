@@ -5,8 +5,6 @@ Between knots it is linear (Han et al., IJCAI 2021, walk instance-specific direc
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from safetensors.numpy import save_file
 
 from models.errors import UserError
 from models.labels import EMOTIONS
+from models.stylegan.files import written_beside
 
 Floats = NDArray[np.float32]
 
@@ -122,18 +121,17 @@ def load_paths(path: Path, generator_hash: str | None = None) -> dict[str, Expre
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[np.floating]], metadata: Mapping[str, str]) -> None:
     """A safetensors file with the order of emotions in it, written beside `path` and renamed. Raises `UserError`."""
+    make_folder_of(path)
+    with written_beside(path) as beside:
+        save_file(dict(tensors), beside, metadata={**metadata, "emotions": " ".join(EMOTIONS)})
+
+
+def make_folder_of(path: Path) -> None:
+    """Raises `UserError` where that can't be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        os.close(handle)
-        try:
-            save_file(dict(tensors), beside, metadata={**metadata, "emotions": " ".join(EMOTIONS)})
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
-        finally:
-            Path(beside).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}): name a folder that can be written") from error
+        raise UserError(f"the folder {path.parent} can't be made ({error.strerror}): name another place") from error
 
 
 def read_tensors(

@@ -86,7 +86,7 @@ def test_only_changes_outside_the_region_cost_picture_and_only_skin_costs_colour
     assert terms(HAPPY, eye)["picture"] < 1e-3
     assert terms(HAPPY, chin)["colour"] > 0.01
     assert terms(RIG_GOALS["blink"], chin)["picture"] > 0.05
-    assert terms(RIG_GOALS["mouth_open"], eye)["picture"] > 1e-2
+    assert terms(RIG_GOALS["mouth_open"], eye)["picture"] > 5e-3
     assert terms(RIG_GOALS["mouth_open"], chin)["picture"] < terms(RIG_GOALS["blink"], chin)["picture"] / 2
 
 

@@ -127,7 +127,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="could not be written"):
+    with pytest.raises(UserError, match="can't be made"):
         save_paths(tmp_path / "file" / "faces.safetensors", {"seed:1": a_face()})
 
 
