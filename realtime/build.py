@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from engine.backend import BACKENDS
 from engine.choose import open_backend
 from models.emotion.classifier import EmotionClassifier
@@ -117,6 +119,9 @@ def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path 
     faces = Faces(settings.face, generator, clock)
     osc = OscOutput(settings.osc) if settings.osc.targets else None
     engine = LastingEngine(partial(open_backend, generator, settings.picture.size), settings.picture.backend, list(BACKENDS))
+    if engine.name != "torch":
+        # The listener's small networks gain nothing from a second core, and would take it from the engine.
+        torch.set_num_threads(1)
     engine.warm_up()
     express = Express(settings.expression)
     return engine, Stages(

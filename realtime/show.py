@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,12 +52,16 @@ class Stages:
     osc: OscOutput | None
 
     def listen(self) -> None:
-        """Take in all sound that came."""
+        """Take in all sound that came. Counted as "hearing" is what a step with a verdict on the emotion takes."""
+        began, verdicts = time.perf_counter(), 0
         for value in self.listener.step():
             if isinstance(value, Heard):
                 self.express.hear(value)
+                verdicts += 1
             else:
                 self.express.feel(value)
+        if verdicts:
+            self.stats.add("hearing", time.perf_counter() - began)
 
     def close(self) -> None:
         """Let go of files and sockets."""
@@ -141,8 +146,7 @@ class LiveShow:
         return self._source.health or next((worker.health for worker in self._workers if worker.health), "")
 
     def _listen(self) -> None:
-        with self._stages.stats.timed("listener step"):
-            self._stages.listen()
+        self._stages.listen()
         self._stop.wait(LISTEN_EVERY)
 
     def _draw(self) -> None:
