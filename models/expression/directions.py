@@ -31,17 +31,18 @@ FORMAT: Final = "speech2expression directions 1"
 TURNS: Final = {"yaw": 6.0, "pitch": 5.0}  # degrees at 1
 POSE_ROWS: Final = slice(0, 5)  # the blocks up to 16² place the head; later rows only follow
 CONDITIONS: Final = (*TURNS, "age", "man")
-MEASURED: Final = (*MEASURES, *CONDITIONS)
+MEASURED: Final = (*MEASURES, *CONDITIONS, "happy")
+SMILE: Final = 5.0  # log-odds of happy that the happy start adds; all other directions add none, so that a mouth opens unsmiling
 FIRST_SEED: Final = 1000  # of the faces that are drawn to measure
 RIDGE: Final = 0.3  # of the codes' mean squared length: best on held-out faces (correlation 0.73 to 0.96)
-START: Final = 0.7  # of a geometric direction: a walk goes the rest in the face's own way
+START: Final = 0.85  # of a geometric direction: a walk goes the rest in the face's own way
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Drawn faces, w (n, 512), and what is measured on them: `MEASURED` and `happy` (log-odds), each (n,)."""
+    """Drawn faces, w (n, 512), and what is measured on them: `MEASURED`, each (n,)."""
 
     w: Floats
     values: Mapping[str, Floats]
@@ -129,6 +130,7 @@ def find_directions(generator: Generator, observations: Observations, faces: Seq
         return offset
 
     offsets = {name: along(_nearest(goal), ROWS) for name, goal in {**EMOTION_GOALS, **RIG_GOALS}.items()}
+    offsets["happy"] += along({"happy": SMILE}, ROWS)
     offsets |= {turn: along({turn: degrees}, POSE_ROWS) for turn, degrees in TURNS.items()}
     if faces:
         conditions = np.linalg.qr(np.stack([readouts[name][:-1] for name in CONDITIONS], axis=1))[0].T.astype(np.float32)
@@ -138,9 +140,7 @@ def find_directions(generator: Generator, observations: Observations, faces: Seq
             offsets[control] = _without(_mean([face.rig[control] for face in faces]), conditions)
         offsets["less_smile"] = _less_smile(generator, faces, readouts["happy"])
     else:
-        kept = np.stack([readouts[name][:-1] for name in ("happy", *CONDITIONS)])
-        offsets["less_smile"] = np.zeros_like(offsets["yaw"])
-        offsets["less_smile"][ROWS] = -np.linalg.pinv(kept)[:, 0]
+        offsets["less_smile"] = along({"happy": -1.0}, ROWS)
     return Directions(offsets, readouts["happy"], generator.graph_hash)
 
 

@@ -19,9 +19,9 @@ UPPER_LIDS: Final = (158, 159, 160, 385, 386, 387)
 LOWER_LIDS: Final = (153, 145, 144, 380, 374, 373)
 UPPER_LIP: Final = (13,)
 LOWER_LIP: Final = (14,)
-LIPS: Final = (13, 14)
 MOUTH_CORNERS: Final = (61, 291)
 NOSE_BASE: Final = (2,)
+CHIN: Final = (152,)
 
 
 def measures(points: Tensor) -> dict[str, Tensor]:
@@ -43,10 +43,11 @@ def measures(points: Tensor) -> dict[str, Tensor]:
         "brow_outer": lambda: above(OUTER_BROWS, OUTER_EYE_CORNERS),
         "lids": lambda: above(UPPER_LIDS, LOWER_LIDS),
         "lip_gap": lambda: above(UPPER_LIP, LOWER_LIP),
-        "mouth_corners": lambda: above(MOUTH_CORNERS, NOSE_BASE),
+        "jaw": lambda: above(NOSE_BASE, CHIN),
+        "mouth_corners": lambda: above(MOUTH_CORNERS, UPPER_LIP),
         "mouth_width": lambda: (points[MOUTH_CORNERS[1]] - points[MOUTH_CORNERS[0]]) @ across,
     }
     return {name: 100 * value() / height for name, value in values.items()}
 
 
-MEASURES: Final = ("brow_inner", "brow_outer", "lids", "lip_gap", "mouth_corners", "mouth_width")
+MEASURES: Final = ("brow_inner", "brow_outer", "lids", "lip_gap", "jaw", "mouth_corners", "mouth_width")

@@ -29,29 +29,47 @@ class Goal:
     region: Region = "face"
 
 
-def _emotion(name: str, **movements: Range) -> Goal:
-    return Goal(EMOTIONS.index(name), movements)
-
-
-NEUTRAL_GOAL: Final = _emotion("neutral")
+NEUTRAL_GOAL: Final = Goal(EMOTIONS.index("neutral"))
 
 EMOTION_GOALS: Final[Mapping[str, Goal]] = {
-    "angry": _emotion(
-        "angry", brow_inner=(-3.5, -1.5), brow_outer=(-1.5, 0.5), lids=(-0.6, 0.5), lip_gap=(-1, 0.3), mouth_corners=(-2, -0.3)
-    ),
-    "fear": _emotion(
-        "fear", brow_inner=(2.2, 4), brow_outer=(1.0, 2.5), lids=(0.7, 1.5), lip_gap=(4, 7), mouth_corners=(-2, 0.3)
-    ),
-    "happy": _emotion(
-        "happy", brow_inner=(-0.7, 1.5), lids=(-1.2, 0.0), lip_gap=(2, 6), mouth_corners=(1.8, 4), mouth_width=(5, 11)
-    ),
-    "sad": _emotion(
-        "sad", brow_inner=(1.5, 3), brow_outer=(-1.5, 0.3), lids=(-0.7, 0.3), lip_gap=(-1, 0.3), mouth_corners=(-2.5, -1.0)
-    ),
-}  # fmt: skip
+    name: Goal(EMOTIONS.index(name), movements)
+    for name, movements in {
+        "angry": {
+            "brow_inner": (-3.5, -1.5),
+            "brow_outer": (-1.5, 0.5),
+            "lids": (-0.6, 0.5),
+            "lip_gap": (-1, 0.3),
+            "mouth_corners": (-2, -0.2),
+        },
+        "fear": {
+            "brow_inner": (2.2, 4),
+            "brow_outer": (1.0, 2.5),
+            "lids": (0.7, 1.5),
+            "lip_gap": (3.5, 7),
+            "jaw": (1.5, 6),
+            "mouth_corners": (-3, -0.3),
+            "mouth_width": (-4, 0.5),
+        },
+        "happy": {
+            "brow_inner": (-0.7, 1.5),
+            "lids": (-1.2, 0.0),
+            "lip_gap": (2, 6),
+            "jaw": (-3, 2),
+            "mouth_corners": (0.8, 3),
+            "mouth_width": (5, 11),
+        },
+        "sad": {
+            "brow_inner": (1.5, 3),
+            "brow_outer": (-1.5, 0.3),
+            "lids": (-0.7, 0.3),
+            "lip_gap": (-1, 0.3),
+            "mouth_corners": (-2.5, -0.7),
+        },
+    }.items()
+}
 
 RIG_GOALS: Final[Mapping[str, Goal]] = {
-    "mouth_open": Goal(None, {"lip_gap": (7, 9), "mouth_width": (-2, 1), "mouth_corners": (-1.5, 0.5)}, "mouth"),
+    "mouth_open": Goal(None, {"lip_gap": (6, 8.5), "jaw": (3, 8), "mouth_width": (-5, 0), "mouth_corners": (-4, 0)}, "mouth"),
     "blink": Goal(None, {"lids": (-9, -4.5)}, "eyes"),
     "brow_up": Goal(None, {"brow_inner": (1.5, 2.5), "brow_outer": (1.5, 2.5), "lids": (-0.2, 0.6)}, "brows"),
 }

@@ -35,6 +35,7 @@ def test_place_size_and_tilt_do_not_matter(angle: float, size: float, x: float, 
         ((158, 159, 160, 385, 386, 387), (0, -0.02), "lids"),
         ((14,), (0, 0.02), "lip_gap"),
         ((61, 291), (0, -0.02), "mouth_corners"),
+        ((2,), (0, -0.02), "jaw"),
         ((291,), (0.02, 0), "mouth_width"),
     ],
 )
