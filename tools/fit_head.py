@@ -109,7 +109,7 @@ def draw_pairs(generator: MobileStyleGAN, count: int, work: Path) -> Pairs:
     ws = torch.cat([sample_ws(generator, i) for i in range(count)])
     missing = [i for i in range(count) if not targets[i].any()]
     if missing:
-        model = openvino.convert_model(FeaturesAndPicture(generator).eval(), example_input=ws[:1])
+        model = openvino.convert_model(torch.export.export(FeaturesAndPicture(generator).eval(), (ws[:1],)))
         draw = openvino.Core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
         for done, i in enumerate(missing):
             drawn = draw(ws[i : i + 1].numpy())

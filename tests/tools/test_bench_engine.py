@@ -1,0 +1,41 @@
+"""The benchmark compares what it says: the peer draws the same face, and each line can be read by a machine."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engine.openvino import psnr
+from models.stylegan.default import load_default_generator
+from models.stylegan.pixels import Pixels
+from tools.bench_engine import codes, main, open_peer, shrunk
+
+
+def test_the_peer_draws_the_same_face() -> None:
+    generator = load_default_generator()
+    (ws,) = codes(generator, 1)
+    ours = Pixels(generator, 512)(torch.from_numpy(ws)).numpy()
+    assert psnr(shrunk(open_peer(), 512)(ws), ours) > 40
+
+
+def test_codes_move_from_frame_to_frame() -> None:
+    first, *_, last = codes(load_default_generator(), 5)
+    assert first.shape == (1, 23, 512)
+    assert np.abs(first - last).max() > 0.1
+
+
+def test_lines_are_json_with_peer_and_backend(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["bench_engine", "--size", "256", "--backend", "openvino", "--frames", "2", "--json"])
+    assert main() == 0
+    peer, ours = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (peer["backend"], peer["times_peer"]) == ("peer", 1.0)
+    assert (ours["backend"], ours["size"], ours["frames"]) == ("openvino", 256, 2)
+    assert ours["frames_per_second"] == pytest.approx(1000 / ours["median_ms"], rel=0.05)
+    assert ours["p99_ms"] >= ours["median_ms"]
+
+
+def test_no_frames_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["bench_engine", "--frames", "0"])
+    assert main() == 2
+    assert "at least one frame" in capsys.readouterr().err

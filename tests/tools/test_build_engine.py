@@ -1,0 +1,26 @@
+"""Engines ahead of a show: built and named for the GPUs asked for, refused in one line for others."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import tensorrt
+from tools.build_engine import main
+
+pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install the extra tensorrt-rtx")
+
+
+def test_an_engine_is_built_and_its_place_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
+    monkeypatch.setattr("sys.argv", ["build_engine", "--size", "256", "--for", "8.6"])
+    assert main() == 0
+    (built,) = tmp_path.glob("*.engine")
+    assert str(built) in capsys.readouterr().out
+
+
+def test_an_unknown_capability_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["build_engine", "--size", "256", "--for", "1.0"])
+    assert main() == 2
+    assert "choose from" in capsys.readouterr().err
