@@ -40,10 +40,12 @@ class OpenVinoBackend(Backend):
             "PERFORMANCE_HINT": "LATENCY",
             "CACHE_DIR": str(cache_folder("openvino")),
         }
+        graph = onnx_file(pixels)
         try:
-            self._request = core.compile_model(core.read_model(onnx_file(pixels)), "CPU", options).create_infer_request()
+            self._request = core.compile_model(core.read_model(graph), "CPU", options).create_infer_request()
         except RuntimeError as error:
-            raise UserError(f"OpenVINO can't run the graph on this CPU: {str(error).splitlines()[0]}") from error
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"OpenVINO can't run {graph}: {reason}; delete that file, and it is exported anew") from error
         self.description = f"OpenVINO {openvino.__version__.split('-')[0]}, {cache.processor()}, {precision}"
 
     def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:

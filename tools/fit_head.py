@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
+from models.judge.measure import Detector, Fer, SFace
 from models.stylegan.default import load_default_generator
 from models.stylegan.files import cache_folder, written_beside
 from models.stylegan.head import FEATURES, WEIGHTS, Head, load_head
@@ -235,6 +236,24 @@ def measure(head: Head, pairs: Pairs, indices: range) -> str:
     return f"PSNR {means}, worst {min(everything):.2f} dB; slow colour error {np.mean(slow):.2f} of 255"
 
 
+def noticed(head: Head, pairs: Pairs, networks: Path) -> str:
+    """Whether networks notice the difference: SFace's cosine of identity, and how often fer's verdict stays. Raises UserError."""
+    detector, identity, expression = Detector(networks), SFace(networks), Fer(networks)
+    cosines, same = [], []
+    for i in range(HELD_OUT):
+        drawn, target = (((p + 1) * 127.5).round().byte().permute(1, 2, 0).contiguous().numpy() for p in draw(head, pairs, i))
+        try:
+            face = detector(target)
+        except UserError:  # now and then the generator draws none
+            continue
+        cosines.append(float(identity(drawn, face) @ identity(target, face)))
+        same.append(expression(drawn, face).argmax() == expression(target, face).argmax())
+    return (
+        f"{len(same)} faces: SFace {np.mean(cosines):.3f} (worst {min(cosines):.3f}), "
+        f"expression verdict the same in {100 * np.mean(same):.0f} %"
+    )
+
+
 def save_sheet(head: Head, pairs: Pairs, path: Path) -> None:
     """Eight held-out faces side by side: the generator's picture left, the head's right."""
     rows = []
@@ -255,6 +274,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=80, help="channels of the hidden layers (default 80)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")
+    parser.add_argument("--networks", type=Path, help="folder of the judging networks: also ask them whether they notice")
     parser.add_argument("--sheet", type=Path, help="also write held-out faces side by side to this .png")
     args = parser.parse_args()
     if args.faces <= HELD_OUT + BATCH or args.width < 1 or args.minutes < 0 or args.threads < 1:
@@ -269,6 +289,8 @@ def main() -> None:
             save_file(state, beside, metadata={"graph_hash": generator.graph_hash})
     head = load_head(generator.graph_hash)
     print(measure(head, pairs, range(HELD_OUT)))
+    if args.networks:
+        print(noticed(head, pairs, args.networks))
     if args.sheet:
         save_sheet(head, pairs, args.sheet)
 

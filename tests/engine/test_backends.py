@@ -1,6 +1,7 @@
 """What every backend promises, held against each one that this machine can open."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from engine import openvino
 from engine.backend import Backend
 from engine.openvino import OpenVinoBackend, psnr
 from engine.pytorch import TorchOnCpu
+from models.errors import UserError
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels
 
@@ -77,3 +79,15 @@ def test_openvino_in_its_measured_precision_stays_true(
     with OpenVinoBackend(pixels[256], precision) as backend:
         (ws,) = faces(generator, 77)
         assert psnr(pixels[256](torch.from_numpy(ws)).numpy(), backend.render(ws)) >= openvino.TRUE_ENOUGH
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x09" * 500])
+def test_a_damaged_graph_is_refused_in_one_line_that_names_it(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(content)
+    monkeypatch.setattr(openvino, "onnx_file", lambda _: path)
+    with pytest.raises(UserError, match=r"graph\.onnx.* exported anew") as caught:
+        OpenVinoBackend(pixels[256], "f32")
+    assert "\n" not in str(caught.value)
