@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 FORMATS: Final = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TIME_BASE: Final = Fraction(1, 90_000)
+SOUND_RATE: Final = 48_000
+"""Hz of the sound track: AAC knows a few rates only, microphones and files have any."""
 LARGEST_GAP: Final = 0.04
 """Seconds by which sound may be off its capture time before silence is put in or sound left out."""
 
@@ -44,7 +46,7 @@ class VideoOutput:
         self._video.codec_context.time_base = TIME_BASE
         # zerolatency: no frame waits for later ones, so a show that ends at once loses none.
         self._video.options = {"preset": "veryfast", "crf": "18", "tune": "zerolatency"}
-        self._sound = _Sound(self._container.add_stream("aac", rate=ring.rate), ring, t_start)
+        self._sound = _Sound(self._container, ring, t_start)
         self._t_start = t_start
         self._last_pts = -1
         self.frames = 0
@@ -57,7 +59,7 @@ class VideoOutput:
         picture.time_base = TIME_BASE
         self._last_pts = picture.pts
         self._container.mux(self._video.encode(picture))
-        self._sound.step(self._container)
+        self._sound.step()
         self.frames += 1
 
     def close(self) -> None:
@@ -65,10 +67,10 @@ class VideoOutput:
         if self._closed:
             return
         self._closed = True
-        self._sound.step(self._container)
+        self._sound.step()
         if self.frames:
             self._container.mux(self._video.encode(None))
-            self._sound.finish(self._container)
+            self._sound.finish()
         self._container.close()
         if self.frames:
             self._part.replace(self._path)
@@ -80,28 +82,27 @@ class VideoOutput:
 class _Sound:
     """The sound track: gapless for the encoder, in step with the capture times."""
 
-    def __init__(self, stream: AudioStream, ring: Ring, t_start: float) -> None:
-        self._stream, self._ring, self._t_start = stream, ring, t_start
+    def __init__(self, container: av.container.OutputContainer, ring: Ring, t_start: float) -> None:
+        self._container, self._ring, self._t_start = container, ring, t_start
         self._cursor: Cursor = ring.cursor()
-        stream.codec_context.layout = "mono" if ring.channels == 1 else "stereo"
-        stream.codec_context.format = "fltp"
-        self._fifo = av.AudioFifo()
-        self._written = 0  # samples handed to the encoder's queue: the track's own time
+        self._layout = "mono" if ring.channels == 1 else "stereo"
+        self._stream: AudioStream = container.add_stream("aac", rate=SOUND_RATE, layout=self._layout)
+        self._stream.codec_context.open()
+        self._resampler = av.AudioResampler("fltp", self._layout, SOUND_RATE, frame_size=self._stream.codec_context.frame_size)
+        self._written = 0  # samples at the ring's rate: the track's own time
 
-    def step(self, container: av.container.OutputContainer) -> None:
-        begin = self._cursor.position
+    def step(self) -> None:
         lost = self._cursor.lost
+        begin = self._cursor.position
         samples = self._cursor.read()
         begin += self._cursor.lost - lost
         if len(samples):
             self._append(self._in_step(samples, begin))
-        while (frame := self._fifo.read(self._stream.codec_context.frame_size or 1024)) is not None:
-            container.mux(self._stream.encode(frame))
 
-    def finish(self, container: av.container.OutputContainer) -> None:
-        if (rest := self._fifo.read(0, partial=True)) is not None:
-            container.mux(self._stream.encode(rest))
-        container.mux(self._stream.encode(None))
+    def finish(self) -> None:
+        for frame in self._resampler.resample(None):
+            self._container.mux(self._stream.encode(frame))
+        self._container.mux(self._stream.encode(None))
 
     def _in_step(self, samples: NDArray[np.float32], begin: int) -> NDArray[np.float32]:
         gap = self._ring.time_of(begin) - self._t_start - self._written / self._ring.rate
@@ -115,10 +116,10 @@ class _Sound:
     def _append(self, samples: NDArray[np.float32]) -> None:
         if not len(samples):
             return
-        layout = "mono" if self._ring.channels == 1 else "stereo"
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=self._layout)
         frame.sample_rate = self._ring.rate
         frame.time_base = Fraction(1, self._ring.rate)
         frame.pts = self._written
-        self._fifo.write(frame)
         self._written += len(samples)
+        for part in self._resampler.resample(frame):
+            self._container.mux(self._stream.encode(part))
