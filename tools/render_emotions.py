@@ -1,10 +1,11 @@
 """Write five emotions of faces as pictures: `python -m tools.render_emotions --face seed:1002,seed:1043 --out DIR`.
 
-Makes `DIR/<face>/<emotion>.png` (1024²; `seed:1002` becomes `seed-1002`). A face that is not in the bank is drawn with the
-preview's directions, or with its own paths where `--paths FILE` has them.
+Makes `DIR/<face>/<emotion>.png` (1024²; on Windows `seed:1002` becomes `seed-1002`). A face that is not in the
+bank is drawn with the preview's directions, or with its own paths where `--paths FILE` has them.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
         face = paths_of(generator, faces, seed)
         for emotion in EMOTIONS:
             picture = draw(generator, face, emotion, options.strength, options.size)
-            write_picture(options.out / face.name.replace(":", "-") / f"{emotion}.png", picture)
+            write_picture(options.out / folder_name(face.name) / f"{emotion}.png", picture)
+
+
+def folder_name(face: str) -> str:
+    """The face's name, as it is where file systems allow a colon."""
+    return face.replace(":", "-") if os.name == "nt" else face
 
 
 def paths_of(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: int) -> ExpressionPaths:

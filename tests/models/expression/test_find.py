@@ -1,0 +1,60 @@
+"""The whole search with the real generator and networks, one step a walk: it fits together and goes the right way."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+
+from models.expression import find
+from models.expression.bank import load_bank, load_directions
+from models.expression.geometry import measures
+from models.expression.goals import RIG_GOALS
+from models.expression.instance_search import Walk
+from models.expression.preview import as_bytes, full_picture
+from models.judge import networks
+from models.judge.measure import Detector, Landmarks
+from models.labels import EMOTIONS, NEUTRAL
+from models.stylegan.default import GRAPH_HASH, load_default_generator
+
+FOLDER = networks.DEFAULT_FOLDER
+
+
+def test_one_step_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = networks.missing(FOLDER, "steer", "geometry")
+    if absent or importlib.util.find_spec("onnx2torch") is None:
+        pytest.skip(f"needs the package onnx2torch and the networks {', '.join(absent)} in {FOLDER}")
+    monkeypatch.setattr(find, "ROUND", Walk(steps=1, jitters=1))
+    monkeypatch.setattr(find, "ROUNDS", 1)
+    generator = load_default_generator()
+    told: list[tuple[float, str]] = []
+    face = find.find_paths(generator, 1007, FOLDER, lambda part, what: told.append((part, what)))
+
+    parts = [part for part, _ in told]
+    assert parts == sorted(parts)
+    assert (parts[0], parts[-1]) == (0, 1)
+    assert {"neutral", "happy", "blink"} <= {what for _, what in told}
+    assert face.name == "seed:1007"
+    assert face.generator_hash == GRAPH_HASH
+    assert face.paths.shape == (len(EMOTIONS), find.KNOTS, generator.num_ws, 512)
+    assert not face.paths[NEUTRAL].any()
+    assert {*RIG_GOALS, "yaw", "pitch"} == set(face.rig)
+    assert not np.array_equal(face.rig["blink"], load_directions().offsets["blink"])
+
+
+@pytest.mark.parametrize(
+    ("control", "measure", "least"), [("mouth_open", "lip_gap", 4.0), ("blink", "lids", -2.0), ("brow_up", "brow_inner", 1.0)]
+)
+def test_controls_of_a_shipped_face_move_what_they_are_named_for(control: str, measure: str, least: float) -> None:
+    absent = networks.missing(FOLDER, "geometry")
+    if absent:
+        pytest.skip(f"needs the networks {', '.join(absent)} in {FOLDER}")
+    generator, detect, mesh = load_default_generator(), Detector(FOLDER), Landmarks(FOLDER)
+    face = load_bank(GRAPH_HASH)["seed:1002"]
+
+    def measured(rig: dict[str, float]) -> float:
+        picture = as_bytes(full_picture(generator, torch.from_numpy(face.blend(np.zeros(5), rig=rig)), 512))
+        return float(measures(torch.from_numpy(mesh(picture, detect(picture))))[measure])
+
+    change = measured({control: 1.0}) - measured({})
+    assert change > least if least > 0 else change < least
