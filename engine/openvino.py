@@ -42,10 +42,14 @@ class OpenVinoBackend(Backend):
         }
         graph = onnx_file(pixels)
         try:
-            self._request = core.compile_model(core.read_model(graph), "CPU", options).create_infer_request()
+            model = core.read_model(graph)
+            planes = noise_as_inputs(model)
+            self._request = core.compile_model(model, "CPU", options).create_infer_request()
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"OpenVINO can't run {graph}: {reason}; delete that file, and it is exported anew") from error
+        for name, plane in planes.items():
+            self._request.set_tensor(name, openvino.Tensor(plane))
         self.description = f"OpenVINO {openvino.__version__.split('-')[0]}, {cache.processor()}, {precision}"
 
     def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -55,6 +59,26 @@ class OpenVinoBackend(Backend):
 
     def _free(self) -> None:
         del self._request
+
+
+def noise_as_inputs(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
+    """Turn the constant noise planes (1, 1, R, R) of `model` into inputs; returns what to feed them, by name.
+
+    As constants they would be added to the biases while compiling, one plane for every channel: 250 MB at 1024² that are read
+    again for every frame.
+    """
+    planes: dict[str, NDArray[np.float32]] = {}
+    inputs = []
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Constant" and len(node.shape) == 4 and node.shape[:2] == [1, 1] and node.shape[2] > 4:
+            plane = openvino.opset13.parameter(node.shape, np.float32, f"noise_{len(planes)}")
+            plane.output(0).set_names({plane.get_friendly_name()})
+            for reader in node.output(0).get_target_inputs():
+                reader.replace_source_output(plane.output(0))
+            inputs.append(plane)
+            planes[plane.get_friendly_name()] = node.data.copy()
+    model.add_parameters(inputs)
+    return planes
 
 
 def open_openvino(pixels: Pixels) -> OpenVinoBackend:

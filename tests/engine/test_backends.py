@@ -9,9 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from openvino import Core
 
 from engine import openvino
 from engine.backend import Backend
+from engine.export import onnx_file
 from engine.openvino import OpenVinoBackend, psnr
 from engine.pytorch import TorchOnCpu
 from models.errors import UserError
@@ -79,6 +81,17 @@ def test_openvino_in_its_measured_precision_stays_true(
     with OpenVinoBackend(pixels[256], precision) as backend:
         (ws,) = faces(generator, 77)
         assert psnr(pixels[256](torch.from_numpy(ws)).numpy(), backend.render(ws)) >= openvino.TRUE_ENOUGH
+
+
+def test_all_noise_is_fed_and_not_multiplied_into_every_channel(pixels: dict[int, Pixels]) -> None:
+    model = Core().read_model(onnx_file(pixels[256]))
+    planes = openvino.noise_as_inputs(model)
+    assert sorted(plane.shape[2] for plane in planes.values()) == sorted([8, 16, 32, 64, 128] * 2)
+    assert {i.any_name for i in model.inputs} == {"ws", *planes}
+    generator = pixels[256].generator
+    expected = [noise for name, noise in generator.named_buffers() if name.endswith("noise") and 4 < noise.shape[2] < 256]
+    for noise in expected:
+        assert any(np.array_equal(noise.numpy(), plane) for plane in planes.values())
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08\x09" * 500])
