@@ -41,7 +41,7 @@ _MODES: Final = {"stranger": 0.0, "known": 60.0}  # seconds of the voice's other
 _AROUSAL_WEIGHT: Final = 0.4
 _LABEL_SMOOTHING: Final = 0.1
 _AVERAGE: Final = 0.998  # of the weights, per step
-_WARM_UP: Final = 0.04  # of the steps
+_WARM_UP: Final = 200  # steps; a quarter of a very short training
 
 Floats = NDArray[np.float32]
 Tell = Callable[[str, int, int], None]
@@ -106,7 +106,9 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
             break
         progress = step / n_steps
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1.0, progress / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-5
+            group["lr"] = (
+                2e-3 * min(1.0, step / min(_WARM_UP, 0.25 * n_steps)) * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-5
+            )
         verdict = network(batch.features, batch.speech, batch.centre, batch.known)
         excited = torch.tensor(EXCITED)[batch.emotion]
         loss = nn.functional.cross_entropy(verdict.emotion, batch.emotion, label_smoothing=_LABEL_SMOOTHING)
@@ -215,6 +217,7 @@ def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
 def _replace(path: Path, write: Callable[[Path], None]) -> None:
     part = path.with_suffix(".part")
     write(part)
+    part.chmod(0o644)
     part.replace(path)
 
 
