@@ -73,7 +73,7 @@ def load_head(graph_hash: str) -> Head:
         head.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"the weights of the 256² head in {WEIGHTS} can't be read ({reason}); install the program anew") from error
+        raise UserError(f"the weights of the 256² head, {WEIGHTS}, can't be read ({reason}); install the program anew") from error
     if fitted_to != graph_hash:
         raise UserError(
             f"the 256² head in {WEIGHTS} was fitted to another generator; draw with --size 512, or run tools.fit_head"

@@ -29,7 +29,7 @@ class Pixels(nn.Module):
         self.head = load_head(generator.graph_hash) if size == 256 else None
 
     def in_half_precision(self) -> "Pixels":
-        """A copy that computes in float16, for GPUs; ws stays float32. Its pictures are 59 dB or more from float32's."""
+        """A copy that computes in float16, for GPUs; ws stays float32. Values stay below a tenth of its range."""
         return copy.deepcopy(self).half()
 
     def forward(self, ws: Tensor) -> Tensor:
