@@ -4,9 +4,9 @@
     python -m tools.evaluate_emotion --manifest mine/manifest.csv --known-voice
 
 Every clip is streamed in hops of 100 ms through voice activity, window and network; the verdicts while somebody speaks are
-averaged, weighted by their confidence. By default the classifier forgets the voice before each clip (a stranger); with
---known-voice it first hears 30 s of other clips of the same speaker. Its own training speakers are no strangers to it:
-figures for strangers are those of `train_emotion --folds` and `--leave-corpus-out`, in docs/emotion.md.
+averaged, the later ones, which rest on more speech, with more weight. By default the classifier forgets the voice before
+each clip (a stranger); with --known-voice it first hears 30 s of other clips of the same speaker. Its own training speakers
+are no strangers to it: figures for strangers are those of `train_emotion --folds` and `--leave-corpus-out`, in docs/emotion.md.
 """
 
 import argparse
@@ -60,7 +60,8 @@ def hear(classifier: EmotionClassifier, sound: Sound) -> Heard:
     times = [seconds for _, seconds in heard]
     if not spoken:
         return Heard(np.eye(len(EMOTIONS))[NEUTRAL], 0.0, times)
-    weights = [hearing.confidence + 1e-3 for hearing in spoken]
+    # A verdict's error shrinks with the speech it rests on, up to a full window.
+    weights = np.minimum(np.arange(1, len(spoken) + 1), EmotionClassifier.WINDOW // HOP) ** 2.0
     probabilities = np.average([hearing.probabilities for hearing in spoken], axis=0, weights=weights)
     arousal = np.average([hearing.arousal for hearing in spoken], weights=weights)
     return Heard(probabilities / probabilities.sum(), float(arousal), times)
