@@ -223,7 +223,8 @@ One synthetic voice through five emotions.
 
 "Heard" is what the shipped classifier really says of it while it plays (mean over the part, weighted by confidence),
 right or wrong.
-Nobody acted here and no listener has judged it: it shows that the program runs. Your own microphone shows what it can do.
+The way each part is said was chosen by what this classifier hears, nobody acted, and no listener has judged it: it shows
+that the program runs, not how well it hears. Your own microphone shows what it can do.
 
 ## Origin and licence
 HTS Voice "Mei", released by the MMDAgent Project Team (http://www.mmdagent.jp/), Copyright 2009-2013 Nagoya Institute of
