@@ -23,8 +23,8 @@ def page() -> str:
         "# Settings",
         "",
         "Every setting once: on the command line as the flag, or any of them as `--set section.key=value`; in a TOML file",
-        "given with `--config` as `[section]` and `key = value`. Later wins: default, file, command line. Unknown keys are refused.",
-        "This page is written by `python -m tools.write_settings_doc`.",
+        "given with `--config` as `[section]` and `key = value`. Later wins: default, file, command line.",
+        "Unknown keys are refused. This page is written by `python -m tools.write_settings_doc`.",
     ]
     section = ""
     for name, key, field in walk():
