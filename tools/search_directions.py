@@ -23,6 +23,8 @@ from models.stylegan.default import load_default_generator
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    if not options.faces and options.make_directions is None:
+        raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
     generator = load_default_generator()

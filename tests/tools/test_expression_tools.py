@@ -32,6 +32,7 @@ def test_other_names_are_refused(text: str) -> None:
     ("tool", "arguments"),
     [
         (search_directions, ["--faces", "nobody"]),
+        (search_directions, []),
         (render_emotions, ["--face", "nobody", "--out", "x"]),
         (evaluate_expression, ["--networks", "/nowhere"]),
     ],
