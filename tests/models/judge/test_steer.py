@@ -13,17 +13,17 @@ from models.judge.measure import Detector, Landmarks
 from models.judge.steer import Jitter, Steering, View, sample
 from models.labels import EMOTIONS
 
-PHOTOS = networks.DEFAULT_FOLDER.parent / "photos"
+PHOTOS = shared_data.PHOTOS
 
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
     if importlib.util.find_spec("onnx2torch") is None:
         pytest.skip("needs the package onnx2torch")
-    absent = networks.missing(networks.DEFAULT_FOLDER, "steer", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, "steer", "geometry")
     if absent or not PHOTOS.is_dir():
         pytest.skip(f"needs photographs in {PHOTOS} and the networks {', '.join(absent) or 'of that folder'}")
-    return networks.DEFAULT_FOLDER
+    return shared_data.NETWORKS
 
 
 def test_sample_reads_the_square_it_is_given() -> None:
@@ -57,7 +57,8 @@ def test_smile_is_seen_and_every_network_gives_a_gradient(folder: Path) -> None:
     person = steering.person(image, view)
     assert person.embedding.norm().item() == pytest.approx(1, abs=1e-5)
     assert 15 < person.age < 60
-    for result in (verdicts[0, :, 0].sum(), verdicts[1, :, 0].sum(), person.embedding.sum(), person.age, person.man, points.sum()):
+    read = (person.embedding.sum(), person.age, person.man, points.sum())
+    for result in (verdicts[0, :, 0].sum(), verdicts[1, :, 0].sum(), *read):
         (gradient,) = torch.autograd.grad(result, image, retain_graph=True)
         assert gradient.isfinite().all()
         assert gradient.abs().max() > 0
