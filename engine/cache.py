@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from models.stylegan.files import cache_folder, written_beside
+from models.files import cache_folder, written_beside
 
 
 def processor() -> str:

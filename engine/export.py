@@ -13,7 +13,7 @@ from typing import Final
 
 import torch
 
-from models.stylegan.files import cache_folder, written_beside
+from models.files import cache_folder, written_beside
 from models.stylegan.pixels import Pixels
 
 INPUT: Final = "ws"

@@ -17,7 +17,7 @@ from engine import cache
 from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
-from models.stylegan.files import cache_folder
+from models.files import cache_folder
 from models.stylegan.pixels import Pixels
 
 PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
-from models.stylegan.files import cache_folder, written_beside
+from models.files import cache_folder, written_beside
 from models.stylegan.pixels import Pixels
 
 MODULES: Final = ("tensorrt", "tensorrt_rtx_bindings")  # the same names inside; the first one that is installed is taken

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import platformdirs
 import torch
 
 from models.errors import UserError
 from models.expression.bank import load_bank, preview_paths
 from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.files import cache_folder
 from models.judge.networks import names, network_file
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
@@ -86,9 +86,7 @@ class Faces:
             if face.name == name:
                 return face
         seed = seed_of(name)
-        file = (
-            Path(platformdirs.user_cache_dir("speech2expression")) / "paths" / f"{generator.graph_hash[:16]}-{seed}.safetensors"
-        )
+        file = cache_folder("paths") / f"{generator.graph_hash[:16]}-{seed}.safetensors"
         if file.exists():
             return load_paths(file, generator.graph_hash)[name]
         if networks is None:

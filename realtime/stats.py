@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.files import written_beside
+
 KEPT: Final = 20_000
 """Values kept of each kind, a quarter of an hour at 20 a second: a show of weeks needs no more memory than one of minutes."""
 
@@ -63,6 +65,5 @@ def percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, floa
 
 def write_json(path: Path, report: dict[str, Any]) -> None:
     """Beside the target first, then renamed: a reader never sees half a report."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

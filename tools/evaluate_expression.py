@@ -20,12 +20,11 @@ from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE
 from models.expression.goals import RIG_GOALS
 from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
+from models.files import written_beside
 from models.judge.crops import Picture, resize
-from models.judge.networks import DEFAULT_FOLDER
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from models.stylegan.default import load_default_generator
-from models.stylegan.files import written_beside
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
@@ -137,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, under the face's row"
     )
     parser.add_argument(
-        "--networks", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder of the networks that judge (%(default)s)"
+        "--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge"
     )
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")

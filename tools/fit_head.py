@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
+from models.files import cache_folder, written_beside
 from models.judge.measure import Detector, Fer, SFace
 from models.stylegan.default import load_default_generator
-from models.stylegan.files import cache_folder, written_beside
 from models.stylegan.head import FEATURES, WEIGHTS, Head, load_head
 from models.stylegan.mobile import MobileStyleGAN
 

@@ -18,10 +18,10 @@ from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE, preview_paths
 from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
 from models.expression.preview import Generator, as_bytes, full_picture
+from models.files import written_beside
 from models.judge.crops import Picture
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
-from models.stylegan.files import written_beside
 from tools.search_directions import seeds_of
 
 

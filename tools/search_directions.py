@@ -16,7 +16,6 @@ from models.expression import directions
 from models.expression.bank import DIRECTIONS_FILE, FACES_FILE
 from models.expression.find import find_paths
 from models.expression.paths import load_paths, save_paths
-from models.judge.networks import DEFAULT_FOLDER
 from models.stylegan.default import load_default_generator
 
 
@@ -78,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--directions", type=Path, default=DIRECTIONS_FILE, metavar="FILE", help="attribute-level directions (%(default)s)")
     add("--make-directions", type=Path, metavar="FILE", help="make the attribute-level directions first, and use them")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
-    add("--networks", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder of the networks that steer (%(default)s)")
+    add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
     add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
     return parser
 

@@ -30,6 +30,7 @@ from models.emotion.classifier import EXCITED, WEIGHTS
 from models.emotion.front_end import FrontEnd
 from models.emotion.network import EmotionNetwork
 from models.errors import UserError, exit_on_user_error
+from models.files import written_beside
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip, FeatureCache, read_manifest
 from tools.emotion_examples import Examples, Voices, voice_sums
@@ -147,11 +148,11 @@ def run(
     weights, answers = folder / f"{name}.safetensors", folder / f"{name}.npz"
     if not answers.exists():
         network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
-        _replace(weights, lambda part: save_file(network.state_dict(), part))
+        with written_beside(weights) as beside:
+            save_file(network.state_dict(), beside)
         found: dict[str, Any] = {mode: verdicts(network, study, test, seconds) for mode, seconds in _MODES.items()}
-        with answers.with_suffix(".part").open("wb") as stream:
+        with written_beside(answers) as beside, beside.open("wb") as stream:
             np.savez(stream, **found)
-        answers.with_suffix(".part").replace(answers)
     stored = np.load(answers)
     return {mode: stored[mode] for mode in _MODES}
 
@@ -211,14 +212,8 @@ def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
     state: dict[str, Tensor] = load_file(args.work / "runs" / "all.safetensors")
     state["temperature"] = torch.tensor(temperatures)
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    _replace(WEIGHTS, lambda part: save_file(state, part))
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    part = path.with_suffix(".part")
-    write(part)
-    part.chmod(0o644)
-    part.replace(path)
+    with written_beside(WEIGHTS) as beside:
+        save_file(state, beside)
 
 
 @exit_on_user_error

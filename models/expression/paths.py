@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from models.errors import UserError
+from models.files import written_beside
 from models.labels import EMOTIONS
-from models.stylegan.files import written_beside
 
 Floats = NDArray[np.float32]
 

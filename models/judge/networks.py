@@ -16,9 +16,6 @@ from models.errors import UserError
 
 Role = Literal["steer", "judge", "geometry"]
 
-DEFAULT_FOLDER: Final = Path(__file__).resolve().parents[2].parent / "shared" / "models"
-
-
 @dataclass(frozen=True)
 class Network:
     """One file: where it lies in the folder of networks, its digest, its part in the work, its licence and its origin."""

@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from models.files import cache_folder, written_beside
 from models.stylegan.carrier import carrier_folder, checked_file
-from models.stylegan.files import cache_folder, written_beside
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.openvino_ir import read_mapping, read_synthesis
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import UserError
+from models.files import written_beside
 from realtime.outputs.hud import Reading, draw_hud, draw_keys
 from realtime.outputs.screen import has_screen
 from realtime.settings import Window as WindowSettings
@@ -119,10 +120,11 @@ class WindowOutput:
         ok, png = cv2.imencode(".png", np.ascontiguousarray(self._frame.pixels[..., ::-1]))
         assert ok
         try:
-            path.write_bytes(png.tobytes())
+            with written_beside(path) as beside:
+                beside.write_bytes(png.tobytes())
             log.info("snapshot %s", path)
-        except OSError as error:
-            log.warning("snapshot %s cannot be written (%s)", path, error.strerror)
+        except UserError as error:
+            log.warning("no snapshot: %s", error)
 
     def _notice_closing(self) -> None:
         # The close button makes an open window invisible; before the first frame it is not visible yet either.

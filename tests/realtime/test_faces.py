@@ -52,7 +52,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setattr(module, "preview_paths", lambda ws, name, generator_hash: paths(name, float(ws.mean())))
     monkeypatch.setattr(module, "network_file", lambda folder, name: folder / name)
-    monkeypatch.setattr(module.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "cache_folder", lambda name: tmp_path)
     return tmp_path
 
 

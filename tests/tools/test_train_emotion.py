@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shared_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.emotion import classifier
 from models.emotion.classifier import EmotionClassifier
 from models.labels import EMOTIONS
 from tools import emotion_corpus, evaluate_emotion, train_emotion
@@ -172,7 +172,7 @@ def test_evaluation_without_a_usable_row_is_one_line(tmp_path: Path, capsys: pyt
 
 
 def test_shipped_classifier_hears_recordings(tmp_path: Path) -> None:
-    manifest = Path(classifier.__file__).parents[3] / "shared" / "data" / "speech" / "manifest_lossless.csv"
+    manifest = shared_data.SPEECH / "manifest_lossless.csv"
     if not manifest.exists():
         pytest.skip(f"needs the labelled recordings of {manifest.parent}")
     out = tmp_path / "figures.json"

@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+import shared_data
 import torch
 
 from models.expression import find
@@ -17,7 +18,7 @@ from models.judge.measure import Detector, Landmarks
 from models.labels import EMOTIONS, NEUTRAL
 from models.stylegan.default import GRAPH_HASH, load_default_generator
 
-FOLDER = networks.DEFAULT_FOLDER
+FOLDER = shared_data.NETWORKS
 
 
 def test_one_step_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import shared_data
 
 from models.errors import UserError
 from models.judge import networks
@@ -13,15 +14,15 @@ from models.judge.landmarks import MOUTH_CORNERS, POSE_POINTS, pose
 from models.judge.measure import Blendshapes, Detector, Facemood, Fer, Landmarks, SFace
 from models.labels import EMOTIONS
 
-PHOTOS = networks.DEFAULT_FOLDER.parent / "photos"
+PHOTOS = shared_data.PHOTOS
 
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    absent = networks.missing(networks.DEFAULT_FOLDER, "judge", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, "judge", "geometry")
     if absent or not PHOTOS.is_dir():
         pytest.skip(f"needs photographs in {PHOTOS} and the networks {', '.join(absent) or 'of that folder'}")
-    return networks.DEFAULT_FOLDER
+    return shared_data.NETWORKS
 
 
 def photo(name: str) -> Picture:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import shared_data
 import torch
 
 from models.judge import networks
