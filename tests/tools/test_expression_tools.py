@@ -31,8 +31,8 @@ def test_other_names_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [
-        (search_directions, ["--faces", "nobody"]),
-        (search_directions, []),
+        (search_directions, ["--faces", "nobody", "--networks", "x"]),
+        (search_directions, ["--networks", "x"]),
         (render_emotions, ["--face", "nobody", "--out", "x"]),
         (evaluate_expression, ["--networks", "/nowhere"]),
     ],
