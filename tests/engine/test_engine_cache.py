@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import cache
-from models.stylegan import files
+from models import files
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from models import files
 from models.errors import UserError
-from models.stylegan import files
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
