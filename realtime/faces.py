@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -133,9 +134,10 @@ class _Search:
 
 
 def find_and_save(seed: int, networks: Path, file: Path) -> None:
-    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: a minute or two on one core."""
+    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: about two minutes on one core."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     face = find_paths(load_default_generator(), seed, networks)
     save_paths(file, {face.name: face})
