@@ -1,10 +1,10 @@
-"""Times, drops and latencies of a show: the last values of each kind, summed up as percentiles."""
+"""Times and latencies of a show: the last values of each kind, summed up as percentiles."""
 
 import contextlib
 import json
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,17 +23,11 @@ class Stats:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[str, deque[float]] = {}
-        self._count: Counter[str] = Counter()
 
     def add(self, kind: str, seconds: float) -> None:
         """One more duration of `kind`."""
         with self._lock:
             self._values.setdefault(kind, deque(maxlen=KEPT)).append(seconds)
-
-    def count(self, kind: str, n: int = 1) -> None:
-        """`n` more events of `kind`."""
-        with self._lock:
-            self._count[kind] += n
 
     @contextlib.contextmanager
     def timed(self, kind: str) -> Iterator[None]:
@@ -49,11 +43,10 @@ class Stats:
         return float(np.median(values)) if values else None
 
     def summary(self) -> dict[str, Any]:
-        """Milliseconds as median, 95th and 99th percentile and largest for each kind, and the counts."""
+        """Milliseconds as median, 95th and 99th percentile and largest for each kind."""
         with self._lock:
             values = {kind: np.array(kept) * 1000 for kind, kept in self._values.items()}
-            counts = dict(self._count)
-        return {"milliseconds": {kind: percentiles(kept) for kind, kept in sorted(values.items())}, "counts": counts}
+        return {"milliseconds": {kind: percentiles(kept) for kind, kept in sorted(values.items())}}
 
 
 def percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
