@@ -4,7 +4,7 @@ ENV = .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test live test lint bench evaluate soak
+.PHONY: help setup setup-test live test bench evaluate soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,5 +30,5 @@ evaluate: setup-test ## how well it hears and how well its faces are read: MANIF
 	@$(ENV) -m tools.evaluate_emotion --manifest "$(MANIFEST)" $(ARGS)
 	@$(ENV) -m tools.evaluate_expression --networks "$(NETWORKS)"
 
-soak: setup-test ## a show of hours with faults thrown in (ARGS="--minutes 60")
+soak: setup-test ## a show of hours: does memory grow, does anything fail (ARGS="--minutes 60")
 	@$(ENV) -m tools.soak $(ARGS)

@@ -12,7 +12,6 @@ class Latest(Generic[T]):
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._value: T | None = None
-        self._closed = False
         self.dropped = 0
         """Values that were replaced before anyone took them."""
 
@@ -27,13 +26,7 @@ class Latest(Generic[T]):
     def take(self, timeout: float = 0.0) -> T | None:
         """The newest value not taken yet, or None after `timeout` seconds without one."""
         with self._condition:
-            if self._value is None and timeout > 0 and not self._closed:
+            if self._value is None and timeout > 0:
                 self._condition.wait(timeout)
             value, self._value = self._value, None
             return value
-
-    def close(self) -> None:
-        """Wake a waiting reader: nothing more will come."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()

@@ -23,7 +23,6 @@ class Mouth:
     def __init__(self) -> None:
         self._range = LevelRange()
         self._spring = Spring(np.zeros(1))
-        self._opening = 0.0
         self._quiet_at: float | None = None
         self._speaking = False
 

@@ -123,11 +123,11 @@ class LiveShow:
     def run(self, seconds: float | None) -> dict[str, Any]:
         """Play until the window is closed, the sound has ended, `seconds` are over, or `stop`. Returns the report."""
         clock = self._stages.clock
-        self._source.start()
         began = clock.now()
-        for worker in self._workers:
-            worker.start()
         try:
+            self._source.start()
+            for worker in self._workers:
+                worker.start()
             while not self._stop.is_set() and not self._source.finished:
                 if seconds is not None and clock.now() - began >= seconds:
                     break

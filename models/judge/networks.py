@@ -1,7 +1,7 @@
 """Which face networks exist, what each may do, and where its file comes from.
 
 A network that takes part in a search (its score, its gradient, a choice between candidates) never judges the result:
-`ROLE_STEER` and `ROLE_JUDGE` are disjoint, and `tools/evaluate_expression.py` only opens judges.
+each has one role only, and `tools/evaluate_expression.py` only opens judges.
 
 The files are ONNX, read from a folder that the user names, laid out as `<folder>/<folder of the table>/<file>`.
 """

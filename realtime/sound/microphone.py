@@ -66,6 +66,8 @@ class Microphone:
         self._watcher.start()
 
     def close(self) -> None:
+        if self._stop.is_set():
+            return
         self._stop.set()
         if self._watcher.is_alive():
             self._watcher.join()

@@ -26,12 +26,6 @@ def test_a_waiting_reader_is_woken() -> None:
     assert slot.take(timeout=10) == "now"
 
 
-def test_closing_wakes_a_waiting_reader() -> None:
-    slot: Latest[str] = Latest()
-    threading.Timer(0.05, slot.close).start()
-    assert slot.take(timeout=10) is None
-
-
 def test_a_worker_survives_its_step_and_counts_faults() -> None:
     done = threading.Event()
     calls = []

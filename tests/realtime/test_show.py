@@ -7,12 +7,14 @@ import pytest
 
 from models.emotion.classifier import Hearing
 from models.emotion.prosody import Prosody as Measured
+from models.errors import UserError
 from models.expression.paths import ExpressionPaths
 from models.labels import EMOTIONS
 from realtime.clock import Clock, MonotonicClock, VirtualClock
 from realtime.draw import Drawer, FaceOnShow
 from realtime.express import Express
 from realtime.listen import Listener
+from realtime.outputs.video import VideoOutput
 from realtime.settings import Expression
 from realtime.show import LiveShow, Stages, run_offline
 from realtime.sound.ring import Ring
@@ -139,3 +141,18 @@ def test_a_live_show_ends_after_its_seconds(tmp_path: Path) -> None:
     report = LiveShow(stages(clock, source.ring, Engine()), source, None, fps=50).run(seconds=0.3)
     assert report["seconds"] >= 0.3
     assert source.closed
+
+
+def test_a_source_that_does_not_start_leaves_no_file(tmp_path: Path) -> None:
+    class Refused(Tone):
+        def start(self) -> None:
+            raise UserError("the device is busy")
+
+    clock = MonotonicClock()
+    source = Refused(clock)
+    parts = stages(clock, source.ring, Engine())
+    parts.video = VideoOutput(tmp_path / "a.mp4", 64, 25, source.ring)
+    with pytest.raises(UserError, match="busy"):
+        LiveShow(parts, source, None, fps=50).run(seconds=1)
+    assert source.closed
+    assert list(tmp_path.iterdir()) == []
