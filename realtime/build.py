@@ -62,8 +62,13 @@ def play_offline(settings: Settings) -> dict[str, Any]:
     ring = Ring(sound.rate, sound.channels)
     engine, stages = build_stages(settings, clock, ring, settings.video.file)
     with closing(engine):
-        stages.faces.wait()
-        report = run_offline(stages, clock, ring, sound.blocks(), settings.video.fps, settings.run.seconds)
+        try:
+            stages.faces.wait()
+            report = run_offline(stages, clock, ring, sound.blocks(), settings.video.fps, settings.run.seconds)
+        except BaseException:  # Ctrl-C as well: half a video under the name of a whole one would mislead
+            if stages.video:
+                stages.video.discard()
+            raise
     return {"engine": engine.description, "size": engine.size, **report}
 
 

@@ -78,6 +78,13 @@ class VideoOutput:
         else:
             self._part.unlink(missing_ok=True)
 
+    def discard(self) -> None:
+        """Leave no file: what was begun is not to be finished. After it `close` does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._container.close()
+            self._part.unlink(missing_ok=True)
+
 
 class _Sound:
     """The sound track: gapless for the encoder, in step with the capture times."""

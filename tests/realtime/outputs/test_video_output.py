@@ -99,3 +99,11 @@ def test_until_it_is_finished_the_file_has_another_name(tmp_path: Path) -> None:
     video.step(Frame(0, Controls(0.0, np.eye(5, dtype=np.float32)[1], 1.0, {}), None, 0.0, np.zeros((64, 64, 3), np.uint8)))
     video.close()
     assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_discarded_video_leaves_no_file(tmp_path: Path) -> None:
+    video = VideoOutput(tmp_path / "a.mp4", 64, FPS, Ring(16_000, 1))
+    video.step(Frame(0, Controls(0.0, np.eye(5, dtype=np.float32)[1], 1.0, {}), None, 0.0, np.zeros((64, 64, 3), np.uint8)))
+    video.discard()
+    video.close()
+    assert list(tmp_path.iterdir()) == []
