@@ -30,13 +30,14 @@ class Backend(ABC):
     def __init__(self, pixels: Pixels) -> None:
         self.size: Final = pixels.size
         self.num_ws: Final = pixels.generator.num_ws
+        self.w_dim: Final = pixels.generator.w_dim
         self.description = self.name  # what is drawn with: device and precision, for people
         self._rest = pixels.generator.broadcast(pixels.generator.w_avg[None].cpu().float()).numpy().copy()
         self._closed = False
 
     @abstractmethod
     def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """ws (1, num_ws, 512) → a picture (size, size, 3)."""
+        """ws (1, num_ws, w_dim) → a picture (size, size, 3)."""
 
     @abstractmethod
     def _free(self) -> None:
@@ -48,14 +49,14 @@ class Backend(ABC):
             self.render(self._rest)
 
     def render(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """ws float32 (1, num_ws, 512) → picture uint8 (size, size, 3), RGB, the caller's own.
+        """ws float32 (1, num_ws, w_dim) → picture uint8 (size, size, 3), RGB, the caller's own.
 
         Raises ValueError for another shape, and RuntimeError once the backend is closed or its device fails.
         """
         if self._closed:
             raise RuntimeError(f"the backend {self.name} is closed and can't draw any more")
-        if ws.shape != (1, self.num_ws, 512):
-            raise ValueError(f"ws of shape (1, {self.num_ws}, 512) was expected, {ws.shape} was given")
+        if ws.shape != (1, self.num_ws, self.w_dim):
+            raise ValueError(f"ws of shape (1, {self.num_ws}, {self.w_dim}) was expected, {ws.shape} was given")
         return self._draw(np.ascontiguousarray(ws, dtype=np.float32))
 
     def close(self) -> None:

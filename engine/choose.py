@@ -14,7 +14,7 @@ from engine import cache
 from engine.backend import BACKENDS, Backend, register_backend
 from engine.export import graph_key
 from models.errors import UserError
-from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.generator import Generator
 from models.stylegan.pixels import Pixels
 
 TIMED_FRAMES: Final = 8
@@ -46,8 +46,8 @@ register_backend("openvino", _open_openvino)
 register_backend("torch", _open_torch)
 
 
-def open_backend(generator: MobileStyleGAN, size: int, backend: str = "auto") -> Backend:
-    """Ready to draw pictures `size` pixels wide (256, 512 or 1024).
+def open_backend(generator: Generator, size: int, backend: str = "auto") -> Backend:
+    """Ready to draw pictures `size` pixels wide, one of `sizes_of(generator)`.
 
     `backend` is a name in `engine.backend.BACKENDS`, or `auto`: each one that opens here is timed once, the fastest is taken
     and remembered until the machine or the graph changes. Raises UserError for an unknown name or size, for a named backend
@@ -97,7 +97,7 @@ def _fastest(pixels: Pixels) -> Backend:
 
 def _milliseconds(backend: Backend) -> float:
     """The median time of one picture."""
-    ws = np.zeros((1, backend.num_ws, 512), np.float32)
+    ws = np.zeros((1, backend.num_ws, backend.w_dim), np.float32)
     backend.warm_up()
     times: list[float] = []
     begin = time.perf_counter()

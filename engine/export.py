@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def graph_key(pixels: Pixels) -> str:
     """Names the graph (32 hex digits): its weights, its size and kind of numbers, and the code that draws it."""
-    digest = hashlib.sha256(f"{pixels.size} torch {torch.__version__}".encode())
+    digest = hashlib.sha256(f"{pixels.size} torch {torch.__version__} {pixels.generator.configuration}".encode())
     for name, tensor in sorted(pixels.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -35,7 +35,7 @@ def graph_key(pixels: Pixels) -> str:
 
 
 def onnx_file(pixels: Pixels) -> Path:
-    """The ONNX file of `pixels`: input `ws` float32 (1, num_ws, 512), output `pixels` uint8 (size, size, 3).
+    """The ONNX file of `pixels`: input `ws` float32 (1, num_ws, w_dim), output `pixels` uint8 (size, size, 3).
 
     It is kept in the user's cache, so a second call only looks it up. Raises UserError where it can't be written.
     """
@@ -43,7 +43,7 @@ def onnx_file(pixels: Pixels) -> Path:
     if path.exists():
         return path
     log.info("exporting the %d² graph once, to %s", pixels.size, path)
-    example = torch.zeros(1, pixels.generator.num_ws, 512)
+    example = torch.zeros(1, pixels.generator.num_ws, pixels.generator.w_dim)
     with written_beside(path) as beside, _silence():
         torch.onnx.export(
             pixels.eval(),

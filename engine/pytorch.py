@@ -48,8 +48,8 @@ class TorchOnCuda(Backend):
     def _record(self, pixels: Pixels) -> None:
         module = pixels.in_half_precision().eval().cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self._ws = torch.zeros(1, self.num_ws, 512, device="cuda")
-        self._ws_host = torch.zeros(1, self.num_ws, 512).pin_memory()
+        self._ws = torch.zeros(1, self.num_ws, self.w_dim, device="cuda")
+        self._ws_host = torch.zeros(1, self.num_ws, self.w_dim).pin_memory()
         self._picture_host = torch.zeros(self.size, self.size, 3, dtype=torch.uint8).pin_memory()
         with torch.cuda.stream(self._stream):
             for _ in range(3):  # cuDNN chooses its kernels before recording

@@ -190,7 +190,7 @@ class TensorRtBackend(Backend):
         self._context = engine.create_execution_context()
         self._buffers: list[Any] = []
         self._stream = self._call(self._cuda.cudaStreamCreate())
-        self._ws_host, self._ws_device = self._pair(np.zeros((1, self.num_ws, 512), np.float32), INPUT)
+        self._ws_host, self._ws_device = self._pair(np.zeros((1, self.num_ws, self.w_dim), np.float32), INPUT)
         self._picture_host, self._picture_device = self._pair(np.zeros((self.size, self.size, 3), np.uint8), OUTPUT)
         self.description = f"{trt.__name__} {trt.__version__}, {gpu} ({capability}, driver {driver}), f16"
 

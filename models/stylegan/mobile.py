@@ -8,13 +8,13 @@ Rows of `ws`: 0 is the 4² convolution; 1 + 3b, 2 + 3b, 3 + 3b are the upsamplin
 8·2^b); the last row is the RGB layer. Weights come from `models.stylegan.default`.
 """
 
-import hashlib
-from typing import Final
+from typing import Final, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from models.stylegan.generator import Generator
 
 BLOCK_CHANNELS: Final = (512, 512, 512, 512, 256, 128, 64)  # leaving the blocks of 8², 16², … 512²
 HAAR_CHANNELS: Final = (128, 128, 128, 128, 128, 64, 32)  # after a block's Haar step: a quarter of what enters it
@@ -107,13 +107,13 @@ class Rgb(nn.Module):
         return bands
 
 
-class MobileStyleGAN(nn.Module):
+class MobileStyleGAN(Generator):
     """The whole generator. Pictures are RGB, float32, about -1…1 (not clamped)."""
 
-    z_dim: Final = 512
-    w_dim: Final = 512
-    num_ws: Final = 2 + 3 * len(BLOCK_CHANNELS)
-    resolution: Final = 1024
+    z_dim = 512
+    w_dim = 512
+    num_ws = 2 + 3 * len(BLOCK_CHANNELS)
+    resolution = 1024
     w_avg: Tensor
 
     def __init__(self) -> None:
@@ -134,19 +134,6 @@ class MobileStyleGAN(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(x), LEAKY_SLOPE) * 2**0.5
         return x
-
-    def truncate(self, w: Tensor, psi: float) -> Tensor:
-        """Pull w or ws (…, 512) towards the mean face: psi 1 leaves it, 0 is the mean (the truncation trick of StyleGAN)."""
-        return self.w_avg + psi * (w - self.w_avg)
-
-    def broadcast(self, w: Tensor) -> Tensor:
-        """w (N, 512) → ws (N, num_ws, 512), the same code in every row."""
-        return w[:, None].expand(-1, self.num_ws, -1)
-
-    def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor:
-        """The face named `seed:N`: w (1, 512), the same everywhere. z is drawn as NVIDIA's scripts do, from `RandomState(N)`."""
-        z = np.random.RandomState(seed).randn(1, self.z_dim)
-        return self.truncate(self.mapping(torch.from_numpy(z).to(self.w_avg)), psi)
 
     def features(self, ws: Tensor, resolution: int) -> Tensor:
         """What leaves the block of `resolution` (8, 16, … 512): (N, C, R, R); 256 channels at 128². Differentiable.
@@ -183,14 +170,12 @@ class MobileStyleGAN(nn.Module):
     forward = synthesis
 
     @property
-    def graph_hash(self) -> str:
-        """Names the weights (64 hex digits of SHA-256): what was found or built for one generator is not used with another.
+    def sizes(self) -> tuple[int, ...]:
+        return (512, 1024)
 
-        `w_avg` is left out: it is computed, and its last bits may differ between machines.
-        """
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.state_dict().items()):
-            if name != "w_avg":
-                digest.update(f"{name}{tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+    def picture(self, ws: Tensor, size: int) -> Tensor:
+        return self.synthesis(ws, size)
+
+    def to_half_precision(self) -> Self:
+        """Everything: values stay below a tenth of the range of float16."""
+        return self.half()
