@@ -4,9 +4,11 @@ Sound -> frames (front_end, each computed once) and voice activity -> window wit
 mean (voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion: it relaxes to neutral.
 """
 
+import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontE
 from models.emotion.network import EmotionNetwork
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
 from models.emotion.voice_mean import VoiceMean
+from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError
 from models.labels import EMOTIONS, NEUTRAL
 
@@ -51,6 +54,14 @@ class Hearing:
     valence: float
 
 
+class Window(NamedTuple):
+    """What the network saw: features (T, N_FEATURES), mask (T,), and how many of its last frames were new."""
+
+    features: Floats
+    speech: Floats
+    n_new: int
+
+
 class EmotionClassifier:
     """Streaming classifier; deterministic: the same sound after `reset` gives the same bits."""
 
@@ -66,7 +77,10 @@ class EmotionClassifier:
         self._voice_activity = VoiceActivity(voice_activity)
         self._voice = VoiceMean(network.feature_mean.numpy())
         self._window_frames = n_frames(self.WINDOW)
-        self.reset()
+        state = network.state_dict()
+        self.identity: Final = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()[:16]
+        """Of the weights: a profile of a voice belongs to one."""
+        self.adopt(None)
 
     @classmethod
     def load(cls, weights: Path = WEIGHTS) -> "EmotionClassifier":
@@ -87,15 +101,30 @@ class EmotionClassifier:
             ) from error
         return cls(network, SileroNetwork.load(), (stranger, known))
 
+    def adopt(self, profile: VoiceProfile | None) -> None:
+        """From now on this voice, or a stranger's; forgets the sound so far. Raises UserError if made with other weights."""
+        if profile is not None and profile.classifier != self.identity:
+            raise UserError(
+                f"the voice profile was made with other weights of the classifier ({profile.classifier}, here {self.identity}); "
+                "enrol the voice again: python -m tools.enrol_voice FILE"
+            )
+        self._profile = profile
+        self.reset()
+
     def reset(self) -> None:
-        """Forget the sound so far and the voice."""
+        """Forget the sound so far, and of the voice what its profile does not say."""
         self._samples = np.zeros(0, np.float32)  # heard, but not yet in a frame
         self._frames = torch.zeros(0, N_FRAME_FEATURES)
         self._frames_heard = 0
         self._chunks: list[float] = []  # voice activity, of the newest chunks
         self._chunks_heard = 0
         self._voice_activity.reset()
-        self._voice.reset()
+        if self._profile is None:
+            self._voice.reset()
+        else:
+            self._voice.reset(self._profile.total, self._profile.count)
+        self.window: Window | None = None
+        """What the last verdict was made of; None where there was none."""
 
     @torch.no_grad()
     def step(self, samples: Floats) -> Hearing:
@@ -109,17 +138,16 @@ class EmotionClassifier:
         silence = len(speech) if n_speech == 0 else len(speech) - 1 - int(np.flatnonzero(speech)[-1])
         evidence = min(1.0, n_speech / _ENOUGH_SPEECH) * float(np.clip(1.0 - (silence - _HOLD) / _FADE, 0.0, 1.0))
         if n_speech < _LEAST_SPEECH or evidence == 0.0:
+            self.window = None
             return Hearing(_NEUTRAL_ONLY.copy(), 0.0, False, 0.0, 0.0)
 
-        centre, known = self._voice.centre()
-        verdict_speech = torch.from_numpy(_newest_utterance(speech))
-        features = self._front_end.network_input(self._frames, verdict_speech)
-        verdict = self._network(features[None], verdict_speech[None], torch.from_numpy(centre)[None], torch.tensor([known]))
-        stranger_temperature, known_temperature = self._temperature
-        temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
-        heard = torch.softmax(verdict.emotion[0] / temperature, dim=-1).numpy()
+        mask = _newest_utterance(speech)
+        features = self._front_end.network_input(self._frames, torch.from_numpy(mask)).numpy()
+        self.window = Window(features, mask, new_frames)
+        logits, arousal = self._judge(self.window)
+        heard = torch.softmax(torch.from_numpy(logits), dim=-1).numpy()
         if silence < new_frames:
-            self._voice.add(features[-new_frames:].numpy(), verdict_speech[-new_frames:].numpy(), heard)
+            self._voice.add(features[-new_frames:], mask[-new_frames:], heard)
 
         probabilities = _NEUTRAL_ONLY + evidence * (heard - _NEUTRAL_ONLY)
         probabilities /= probabilities.sum()
@@ -128,9 +156,26 @@ class EmotionClassifier:
             probabilities=probabilities.astype(np.float32),
             confidence=evidence * float(np.clip(1.0 - entropy, 0.0, 1.0)),
             speaking=silence < _SPEAKING,
-            arousal=evidence * float(torch.tanh(verdict.arousal[0] / (2.0 * temperature))),
+            arousal=evidence * math.tanh(arousal / 2.0),
             valence=float(np.clip(probabilities @ _PLEASANT, -1.0, 1.0)),
         )
+
+    def logits(self, window: Window) -> Floats:
+        """Calibrated logits (5,) of a window, for the voice as it is known now."""
+        return self._judge(window)[0]
+
+    @torch.no_grad()
+    def _judge(self, window: Window) -> tuple[Floats, float]:
+        """Calibrated logits (5,) of the emotions, and that of being excited."""
+        centre, known = self._voice.centre()
+        features, speech = torch.from_numpy(window.features), torch.from_numpy(window.speech)
+        verdict = self._network(features[None], speech[None], torch.from_numpy(centre)[None], torch.tensor([known]))
+        stranger_temperature, known_temperature = self._temperature
+        temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
+        logits: Floats = verdict.emotion[0].numpy() / np.float32(temperature)
+        if self._profile is not None:
+            logits = logits + self._profile.correction(window.features, window.speech)
+        return logits, float(verdict.arousal[0]) / temperature
 
     def _listen(self, samples: Floats) -> int:
         """Take in new sound; how many new frames it gave."""

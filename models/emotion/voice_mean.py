@@ -55,10 +55,10 @@ class VoiceMean:
         self._everyone = everyone
         self.reset()
 
-    def reset(self) -> None:
-        """Forget the voice."""
-        self._total = np.zeros(N_FEATURES, np.float32)
-        self._count = np.zeros(N_FEATURES, np.float32)
+    def reset(self, total: Floats | None = None, count: Floats | None = None) -> None:
+        """Forget the voice; or start with one that is known already, by its sum and count (N_FEATURES,)."""
+        self._total = np.zeros(N_FEATURES, np.float32) if total is None else total.copy()
+        self._count = np.zeros(N_FEATURES, np.float32) if count is None else count.copy()
         self._verdict = np.zeros(len(EMOTIONS), np.float32)
         self._verdict[NEUTRAL] = 1.0
 

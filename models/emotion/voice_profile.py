@@ -1,0 +1,106 @@
+"""What is known of one performer's voice before she speaks: its mean, and how her own emotions differ from everybody's.
+
+Learnt from some sentences (`enrolment.py`, `tools.enrol_voice`), kept in a small file, used by the classifier beside its
+weights, which stay as they are. The mean is where the running mean starts. The correction is a linear layer on plain
+statistics of the window, added to the network's logits.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from models.emotion.front_end import N_FEATURES
+from models.emotion.voice_mean import sums
+from models.errors import UserError
+from models.files import written_beside
+from models.labels import EMOTIONS
+
+Floats = NDArray[np.float32]
+
+N_STATISTICS: Final = 2 * N_FEATURES
+_FORMAT: Final = "speech2expression voice profile"
+_VERSION: Final = "1"
+_ARRAYS: Final = {
+    "total": (N_FEATURES,),
+    "count": (N_FEATURES,),
+    "offset": (N_STATISTICS,),
+    "weight": (len(EMOTIONS), N_STATISTICS),
+    "bias": (len(EMOTIONS),),
+}
+
+
+def statistics(features: Floats, speech: Floats) -> Floats:
+    """Mean and standard deviation of each feature over speech, where it means something: (N_STATISTICS,)."""
+    total, count = sums(features, speech)
+    squares, _ = sums(features * features, speech)
+    mean = total / np.maximum(count, 1.0)
+    deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1.0) - mean * mean, 0.0))
+    return np.concatenate([mean, deviation]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class VoiceProfile:
+    """`classifier`: identity of the weights it was made with; `total`, `count`: the voice's mean as `voice_mean.sums` gives
+    it; `offset`, `weight`, `bias`: the correction; `sentences`: how many were heard per emotion; `seconds` of speech."""
+
+    classifier: str
+    total: Floats
+    count: Floats
+    offset: Floats
+    weight: Floats
+    bias: Floats
+    sentences: dict[str, int]
+    seconds: float
+
+    def correction(self, features: Floats, speech: Floats) -> Floats:
+        """What to add to the network's logits (5,) for a window (T, N_FEATURES) with its mask (T,)."""
+        added: Floats = self.weight @ (statistics(features, speech) - self.offset) + self.bias
+        return added
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all. Raises UserError where that can't be."""
+        facts = {"format": _FORMAT, "version": _VERSION, "classifier": self.classifier, "seconds": str(self.seconds)}
+        facts["sentences"] = json.dumps(self.sentences)
+        with written_beside(path) as beside:
+            save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, beside, metadata=facts)
+
+    @classmethod
+    def load(cls, path: Path) -> "VoiceProfile":
+        """Read it. Raises UserError if it is missing, no profile, damaged, or of another version."""
+        enrol = "make one: python -m tools.enrol_voice FILE"
+        try:
+            with safe_open(path, "numpy") as file:
+                facts = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
+        except FileNotFoundError as error:
+            raise UserError(f"no voice profile at {path}; {enrol}") from error
+        except (OSError, SafetensorError, ValueError, TypeError) as error:
+            raise UserError(f"{path} is no voice profile or is damaged; {enrol}") from error
+        if facts.get("format") != _FORMAT:
+            raise UserError(f"{path} is no voice profile; {enrol}")
+        if facts.get("version") != _VERSION:
+            raise UserError(
+                f"{path} is a voice profile of version {facts.get('version')}, expected {_VERSION}; enrol the voice again"
+            )
+        shapes = {name: array.shape for name, array in arrays.items() if np.issubdtype(array.dtype, np.floating)}
+        if shapes != _ARRAYS or not all(np.isfinite(array).all() for array in arrays.values()):
+            raise UserError(f"{path} does not fit this version's features or is damaged; enrol the voice again")
+        try:
+            sentences = {str(name): int(number) for name, number in json.loads(facts["sentences"]).items()}
+            seconds = float(facts["seconds"])
+            identity = facts["classifier"]
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is a damaged voice profile; enrol the voice again") from error
+        return cls(identity, **{n: a.astype(np.float32) for n, a in arrays.items()}, sentences=sentences, seconds=seconds)
+
+
+def no_correction() -> tuple[Floats, Floats, Floats]:
+    """Offset, weight and bias that change nothing."""
+    offset, weight, bias = (np.zeros(_ARRAYS[name], np.float32) for name in ("offset", "weight", "bias"))
+    return offset, weight, bias
