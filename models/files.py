@@ -1,6 +1,8 @@
 """Files that are made once on a user's machine: where they lie, and how they appear whole or not at all."""
 
+import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,3 +38,32 @@ def written_beside(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path} can't be written ({error.strerror}); make room there, or name another place") from error
+
+
+@contextmanager
+def folder_written_beside(path: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes `path` when the block ends well, and vanishes when it does not.
+
+    `path` must not be there yet, or be empty. Raises UserError.
+    """
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} is there already; name another folder, or delete it first")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=path.name))
+        try:
+            yield beside
+            beside.chmod(0o755)
+            if path.exists():
+                path.rmdir()
+            beside.replace(path)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); make room there, or name another place") from error
+
+
+def sha256_of(path: Path) -> str:
+    """64 hex digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,7 +30,7 @@ class StyleGan2Config(BaseModel):
     drawn, of a conditional generator.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
     architecture: Literal["stylegan2"] = "stylegan2"
     resolution: int = Field(ge=8, le=4096)

@@ -58,7 +58,7 @@ class Layer:
 class StyleGan3Config(BaseModel):
     """What the weights belong to; names and defaults are those of the official code's arguments."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
     architecture: Literal["stylegan3"] = "stylegan3"
     resolution: int = Field(ge=8, le=4096)
@@ -71,8 +71,8 @@ class StyleGan3Config(BaseModel):
     channel_max: int = Field(512, ge=1, le=8192)
     num_layers: int = Field(14, ge=1, le=64)
     num_critical: int = Field(2, ge=0, le=64)
-    first_cutoff: float = Field(2.0, gt=0, le=4096)
-    first_stopband: float = Field(2**2.1, gt=0, le=4096)
+    first_cutoff: float = Field(2.0, ge=1, le=4096)
+    first_stopband: float = Field(2**2.1, ge=1, le=4096)
     last_stopband_rel: float = Field(2**0.3, ge=1, le=16)
     margin_size: int = Field(10, ge=0, le=256)
     output_scale: float = Field(0.25, gt=0, le=1000)
@@ -80,7 +80,7 @@ class StyleGan3Config(BaseModel):
     filter_size: int = Field(6, ge=1, le=32)
     lrelu_upsampling: int = Field(2, ge=1, le=8)
     use_radial_filters: bool = False
-    conv_clamp: float | None = Field(256, gt=0)
+    conv_clamp: float | None = Field(256.0, gt=0)
     label: int | None = Field(None, ge=0)
 
     @model_validator(mode="after")
@@ -91,6 +91,8 @@ class StyleGan3Config(BaseModel):
             raise ValueError(f"fewer critical layers than the {self.num_layers} layers expected, got {self.num_critical}")
         if (self.label is None) != (self.c_dim == 0) or (self.label or 0) >= max(self.c_dim, 1):
             raise ValueError(f"a label from 0 to {self.c_dim - 1} belongs to {self.c_dim} classes, got {self.label}")
+        if self.channel_base / self.resolution < 0.5:
+            raise ValueError(f"a channel_base of {self.channel_base} leaves no channels at {self.resolution}²")
         return self
 
     @cached_property
