@@ -16,7 +16,10 @@ from engine.choose import open_backend
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.prosody import ProsodyTracker
 from models.errors import UserError
+from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
+from models.stylegan.generator import Generator
+from models.stylegan.pixels import sizes_of
 from realtime.clock import Clock, MonotonicClock, VirtualClock
 from realtime.draw import Drawer
 from realtime.express import Express
@@ -34,6 +37,7 @@ from realtime.sound.microphone import Microphone
 from realtime.sound.ring import Ring
 from realtime.sound.source import Source
 from realtime.stats import Stats
+from realtime.walks import Walks
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +132,11 @@ def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path 
     """Everything between the ring and the outputs."""
     stats = Stats()
     classifier = EmotionClassifier.load()
-    generator = load_default_generator()
-    faces = Faces(settings.face, generator, clock)
+    generator, faces = open_generator(settings, clock)
     osc = OscOutput(settings.osc) if settings.osc.targets else None
-    engine = LastingEngine(partial(open_backend, generator, settings.picture.size), settings.picture.backend, list(BACKENDS))
+    engine = LastingEngine(
+        partial(open_backend, generator, size_for(generator, settings.picture.size)), settings.picture.backend, list(BACKENDS)
+    )
     if engine.name != "torch":
         # The listener's small networks gain nothing from a second core, and would take it from the engine.
         torch.set_num_threads(1)
@@ -147,3 +152,21 @@ def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path 
         VideoOutput(video_file, engine.size, settings.video.fps, ring, clock.now()) if video_file else None,
         osc,
     )
+
+
+def open_generator(settings: Settings, clock: Clock) -> tuple[Generator, Faces | Walks]:
+    """The default generator with its faces, or the user's own."""
+    if settings.picture.generator is None:
+        default = load_default_generator()
+        return default, Faces(settings.face, default, clock)
+    own = load_generator(settings.picture.generator, settings.picture.label)
+    return own, Walks(settings.face, own, clock)
+
+
+def size_for(generator: Generator, wanted: int) -> int:
+    """The largest size that the generator draws and that is not larger than `wanted` pixels, else its smallest."""
+    sizes = sizes_of(generator)
+    size = max((size for size in sizes if size <= wanted), default=min(sizes))
+    if size != wanted:
+        log.info("the generator draws no %d²; it draws %d²", wanted, size)
+    return size

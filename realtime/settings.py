@@ -61,6 +61,14 @@ class Face(Section):
         flag="--face",
         metavar="seed:N",
     )
+    truncation: float = option(
+        0.7,
+        "of an own generator: 1 draws its pictures as they are, 0 the mean of all",
+        flag="--truncation",
+        metavar="PSI",
+        ge=-2,
+        le=2,
+    )
     networks: Path | None = option(
         None, "folder with the networks that steer the search for a new face's expressions", flag="--networks", metavar="DIR"
     )
@@ -86,6 +94,13 @@ class Picture(Section):
     size: Annotated[Literal[256, 512, 1024], BeforeValidator(_number)] = option(
         256, "side of the picture", flag="--size", unit="pixels"
     )
+    generator: Path | None = option(
+        None,
+        "a StyleGAN2 or StyleGAN3 of your own: a .pkl, a .pt, or a folder of tools.convert_checkpoint",
+        flag="--generator",
+        metavar="FILE|FOLDER",
+    )
+    label: int | None = option(None, "the class that a class-conditional generator draws", flag="--label", metavar="N", ge=0)
     backend: Literal["auto", "openvino", "torch", "tensorrt"] = option("auto", "what runs the generator", flag="--backend")
     fps: float = option(60.0, "upper limit of drawn frames per second", unit="1/s", ge=1, le=240)
 

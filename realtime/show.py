@@ -26,6 +26,7 @@ from realtime.sound.ring import Ring
 from realtime.sound.source import Source
 from realtime.stats import Stats
 from realtime.values import Frame, Heard
+from realtime.walks import Walks
 from realtime.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Stages:
     listener: Listener
     express: Express
     drawer: Drawer
-    faces: Faces
+    faces: Faces | Walks
     stats: Stats
     video: VideoOutput | None
     osc: OscOutput | None

@@ -79,7 +79,7 @@ class StyledConvolution(ModulatedConvolution):
         if noise_mode == "random":
             x = x + (torch.randn_like(x[:, :1]) * self.noise_strength).to(x.dtype)
         elif noise_mode == "const":
-            x = x + (self.noise_const * self.noise_strength).to(x.dtype)
+            x = x + (self.noise_const * self.noise_strength)[None, None].to(x.dtype)
         x = F.leaky_relu(x + self.bias[:, None, None], SLOPE) * GAIN
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
