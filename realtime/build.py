@@ -13,7 +13,6 @@ import torch
 
 from engine.backend import BACKENDS
 from engine.choose import open_backend
-from models.emotion.classifier import EmotionClassifier
 from models.emotion.prosody import ProsodyTracker
 from models.errors import UserError
 from models.stylegan.converted import load_generator
@@ -25,7 +24,7 @@ from realtime.draw import Drawer
 from realtime.express import Express
 from realtime.faces import Faces
 from realtime.lasting_engine import LastingEngine
-from realtime.listen import Listener
+from realtime.listen import Listener, open_classifier
 from realtime.outputs.osc import OscOutput
 from realtime.outputs.screen import has_screen
 from realtime.outputs.video import VideoOutput
@@ -131,7 +130,7 @@ def sound_path(source: str) -> Path:
 def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path | None) -> tuple[LastingEngine, Stages]:
     """Everything between the ring and the outputs."""
     stats = Stats()
-    classifier = EmotionClassifier.load()
+    classifier = open_classifier(settings.hearing)
     generator, faces = open_generator(settings, clock)
     osc = OscOutput(settings.osc) if settings.osc.targets else None
     engine = LastingEngine(

@@ -6,8 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.classifier import EmotionClassifier, Hearing
+from models.emotion.classifier import EmotionClassifier
+from models.emotion.classifier import Hearing as Verdict
 from models.emotion.prosody import Prosody as Measured
+from models.emotion.voice_profile import VoiceProfile
+from realtime.settings import Hearing
 from realtime.sound.resample import LISTENING_RATE, ToListeningRate
 from realtime.sound.ring import Ring
 from realtime.values import Heard, Prosody
@@ -21,13 +24,21 @@ EMOTION_HOP = EmotionClassifier.HOP
 class Classifier(Protocol):
     """What a classifier of emotion offers: `step` takes the next `EMOTION_HOP` samples."""
 
-    def step(self, samples: NDArray[np.float32]) -> Hearing: ...
+    def step(self, samples: NDArray[np.float32]) -> Verdict: ...
 
 
 class Tracker(Protocol):
     """What a tracker of prosody offers: `step` takes the next `PROSODY_HOP` samples."""
 
     def step(self, samples: NDArray[np.float32]) -> Measured: ...
+
+
+def open_classifier(settings: Hearing) -> Classifier:
+    """The classifier of these settings. Raises `UserError` where weights or profile are missing or do not fit."""
+    classifier = EmotionClassifier.load()
+    if settings.voice_profile is not None:
+        classifier.adopt(VoiceProfile.load(settings.voice_profile))
+    return classifier
 
 
 class Listener:

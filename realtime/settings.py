@@ -52,6 +52,17 @@ class Audio(Section):
     block: float = option(0.02, "length of the blocks asked of the sound device", unit="s", ge=0.005, le=0.2)
 
 
+class Hearing(Section):
+    """Whose voice it is."""
+
+    voice_profile: Path | None = option(
+        None,
+        "what is known of the performer's voice, made by python -m tools.enrol_voice FILE",
+        flag="--voice-profile",
+        metavar="FILE",
+    )
+
+
 class Face(Section):
     """Whose face answers."""
 
@@ -147,6 +158,7 @@ class Settings(Section):
     """The whole tree."""
 
     audio: Audio = Audio()
+    hearing: Hearing = Hearing()
     face: Face = Face()
     expression: Expression = Expression()
     picture: Picture = Picture()

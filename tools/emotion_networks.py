@@ -1,0 +1,83 @@
+"""Which network judges which clip: the shipped one, or for every clip one that never heard its speaker.
+
+`train_emotion --folds` and `--leave-corpus-out` leave their networks in the folder `runs` of their `--work`; given here as
+`--networks`, they make every figure one for strangers.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from models.emotion.classifier import WEIGHTS, EmotionClassifier
+from models.emotion.network import EmotionNetwork
+from models.emotion.voice_activity import SileroNetwork
+from models.errors import UserError
+from tools.emotion_corpus import Clip
+from tools.train_emotion import folds
+
+CHOICES: Final = ("folds", "corpora")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`--weights`, `--networks` and `--strangers`."""
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, metavar="FILE", help="the classifier to measure")
+    parser.add_argument(
+        "--networks",
+        type=Path,
+        metavar="FOLDER",
+        help="judge every clip by a network of `train_emotion` that never heard its speaker",
+    )
+    parser.add_argument(
+        "--strangers", choices=CHOICES, default="folds", help="of --networks: those of --folds, or those of --leave-corpus-out"
+    )
+
+
+class Networks:
+    """Classifiers by name, each loaded when it is first asked for."""
+
+    def __init__(self, clips: Sequence[Clip], args: argparse.Namespace) -> None:
+        """`clips`: the whole manifest that was trained on, since the folds follow from it."""
+        self._weights: Path = args.weights
+        self._folder: Path | None = args.networks
+        self._loaded: dict[str, EmotionClassifier] = {}
+        self._name = {clip.path: "" for clip in clips}
+        if self._folder is not None and args.strangers == "folds":
+            self._name = {clip.path: f"fold{k}" for clip, k in zip(clips, folds(list(clips)), strict=True)}
+        elif self._folder is not None:
+            self._name = {clip.path: f"without-{clip.corpus.removesuffix('_song')}" for clip in clips}
+
+    def name(self, clip: Clip) -> str:
+        """Of the network for a clip; empty for the shipped one."""
+        return self._name[clip.path]
+
+    def of(self, clip: Clip) -> EmotionClassifier:
+        """The classifier for a clip. Raises UserError if its network is missing or damaged."""
+        return self.get(self.name(clip))
+
+    def get(self, name: str) -> EmotionClassifier:
+        """The classifier of that name."""
+        if name not in self._loaded:
+            self._loaded[name] = EmotionClassifier.load(self._weights) if not name else self._read(name)
+        return self._loaded[name]
+
+    def _read(self, name: str) -> EmotionClassifier:
+        assert self._folder is not None
+        places = [self._folder / f"{name}.safetensors", self._folder / "runs" / f"{name}.safetensors"]
+        path = next((place for place in places if place.is_file()), places[0])
+        network = EmotionNetwork()
+        try:
+            state = load_file(path)
+            # Temperatures are fitted on all folds at once, when the network is shipped.
+            stranger, known = state.pop("temperature", load_file(self._weights)["temperature"]).tolist()
+            network.load_state_dict(state)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"no network at {path}; make it: python -m tools.train_emotion --folds (or --leave-corpus-out)"
+            ) from error
+        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+            raise UserError(f"{path} does not hold a network of this version or is damaged; train it again") from error
+        return EmotionClassifier(network, SileroNetwork.load(), (stranger, known))

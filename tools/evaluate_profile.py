@@ -1,0 +1,233 @@
+"""Measures what a voice profile is worth: each speaker enrols with some clips and is heard on her others.
+
+    python -m tools.evaluate_profile --manifest ../shared/data/speech/manifest.csv --networks out/train_emotion
+
+For every speaker two clips of each emotion make a guided profile (and neutral ones of 15 s a plain one), as
+`tools.enrol_voice` makes it; her other clips are streamed without a profile, with hers, and with that of another speaker.
+Every clip is heard on its own: the running mean starts from the profile each time.
+"""
+
+import argparse
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from models.emotion.classifier import EmotionClassifier
+from models.emotion.enrolment import Recording, enrol
+from models.emotion.voice_profile import VoiceProfile
+from models.errors import UserError, exit_on_user_error
+from models.files import written_beside
+from models.labels import EMOTIONS, NEUTRAL
+from tools import emotion_networks
+from tools.emotion_corpus import Clip, decode, read_manifest
+from tools.emotion_figures import calibration_error, unweighted_average_recall
+from tools.emotion_networks import Networks
+from tools.evaluate_emotion import hear
+
+KINDS: Final = ("none", "plain", "guided", "another's")
+_PER_EMOTION: Final = 2
+_PLAIN_SECONDS: Final = 15.0
+_LEAST_OTHERS: Final = 2  # clips of each emotion that are left to test
+
+
+class Voice(NamedTuple):
+    """One speaker of one corpus: clips to enrol with, plainly and guided, and clips to be heard."""
+
+    name: str
+    corpus: str
+    plain: list[Clip]
+    guided: list[Clip]
+    test: list[Clip]
+
+
+class Answer(NamedTuple):
+    """One clip heard with one kind of profile."""
+
+    kind: str
+    voice: str
+    corpus: str
+    emotion: int
+    probabilities: NDArray[np.float64]
+
+
+def voices(clips: Sequence[Clip], sentences: dict[Path, str], n_test: int, seed: int, *, other_texts: bool) -> Iterator[Voice]:
+    """Speakers with enough clips of at least four emotions. `other_texts`: enrol with one text, be heard with others."""
+    groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.corpus, clip.speaker].append(clip)
+    for (corpus, speaker), own in sorted(groups.items()):
+        rng = np.random.default_rng([seed, len(own), sum(map(ord, speaker))])
+        order = [own[i] for i in rng.permutation(len(own))]
+        if other_texts:
+            text = sentences[order[0].path]
+            candidates = [clip for clip in order if sentences[clip.path] == text]
+            order = [clip for clip in order if sentences[clip.path] != text]
+        else:
+            candidates = order
+        of = {e: [clip for clip in candidates if clip.emotion == e] for e in range(len(EMOTIONS))}
+        guided = [clip for e in of for clip in of[e][:_PER_EMOTION]]
+        left = {e: [clip for clip in order if clip.emotion == e and clip not in guided] for e in of}
+        plain = [clip for clip in candidates if clip.emotion == NEUTRAL][: round(_PLAIN_SECONDS / 2)]
+        if not other_texts:
+            left[NEUTRAL] = [clip for clip in left[NEUTRAL] if clip not in plain]
+        enough = [e for e in of if len(of[e]) >= _PER_EMOTION and len(left[e]) >= _LEAST_OTHERS]
+        if len(enough) >= len(EMOTIONS) - 1 and NEUTRAL in enough:
+            yield Voice(speaker, corpus, plain, guided, [clip for e in left for clip in left[e][:n_test]])
+
+
+class Judge:
+    """Hears voices with and without profiles; makes each profile once."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+        self._guided: dict[tuple[str, str], VoiceProfile | None] = {}
+
+    def guided(self, voice: Voice) -> VoiceProfile | None:
+        """The profile from the voice's labelled sentences."""
+        key = voice.corpus, voice.name
+        if key not in self._guided:
+            self._guided[key] = enrolled(self._networks.of(voice.test[0]), voice.guided, labelled=True)
+        return self._guided[key]
+
+    def answers(self, voice: Voice, other: Voice | None) -> list[Answer]:
+        """Every test clip with every kind of profile."""
+        return judge(
+            self._networks.of(voice.test[0]),
+            voice,
+            {
+                "none": None,
+                "plain": enrolled(self._networks.of(voice.test[0]), voice.plain, labelled=False),
+                "guided": self.guided(voice),
+                "another's": self.guided(other) if other else None,
+            },
+        )
+
+
+def enrolled(classifier: EmotionClassifier, clips: Sequence[Clip], *, labelled: bool) -> VoiceProfile | None:
+    """The profile that these clips make; None where they hold too little speech."""
+    try:
+        return enrol(classifier, [Recording(decode(clip.path), clip.emotion if labelled else None) for clip in clips])
+    except UserError:
+        return None
+
+
+def judge(classifier: EmotionClassifier, voice: Voice, profiles: dict[str, VoiceProfile | None]) -> list[Answer]:
+    """Every test clip with every profile that there is."""
+    answers = []
+    for kind, profile in profiles.items():
+        if kind != "none" and profile is None:
+            continue
+        for clip in voice.test:
+            classifier.adopt(profile)
+            answers.append(
+                Answer(kind, voice.name, voice.corpus, clip.emotion, hear(classifier, decode(clip.path)).probabilities)
+            )
+    return answers
+
+
+def figures(answers: Sequence[Answer]) -> dict[str, Any]:
+    """Per corpus and kind: UAR over all clips, calibration, and speakers against the same clips without a profile."""
+    result: dict[str, Any] = {}
+    for corpus in sorted({answer.corpus for answer in answers}):
+        by_voice: dict[str, dict[str, float]] = {}
+        result[corpus] = {}
+        for kind in KINDS:
+            rows = [answer for answer in answers if answer.corpus == corpus and answer.kind == kind]
+            if not rows:
+                continue
+            labels, probabilities = np.array([row.emotion for row in rows]), np.stack([row.probabilities for row in rows])
+            heard, names = probabilities.argmax(1), np.array([row.voice for row in rows])
+            by_voice[kind] = {
+                name: unweighted_average_recall(labels[names == name], heard[names == name]) for name in sorted(set(names))
+            }
+            gains = [uar - by_voice["none"][name] for name, uar in by_voice[kind].items()]
+            result[corpus][kind] = {
+                "clips": len(rows),
+                "uar": unweighted_average_recall(labels, heard),
+                "calibration_error": calibration_error(probabilities, labels),
+                "neutral_recall": float((heard == labels)[labels == NEUTRAL].mean()),
+                "worst_speaker": min(by_voice[kind].values()),
+                "worst_gain": min(gains),
+                "worse_by_2_points": float(np.mean(np.array(gains) < -0.02)),
+                "speakers": by_voice[kind],
+            }
+    return result
+
+
+def show(console: Console, result: dict[str, Any]) -> None:
+    """A table on the terminal."""
+    table = Table("corpus", "profile", "clips", "UAR", "calibration error", "neutral recall", "worst speaker", "worst change")
+    for corpus, kinds in result.items():
+        for kind, found in kinds.items():
+            keys = ("uar", "calibration_error", "neutral_recall", "worst_speaker", "worst_gain")
+            table.add_row(corpus, kind, str(found["clips"]), *(f"{found[key]:.3f}" for key in keys))
+    console.print(table)
+
+
+_task: dict[str, Any] = {}  # of a worker process
+
+
+def _prepare(args: argparse.Namespace, clips: list[Clip]) -> None:
+    torch.set_num_threads(1)
+    _task["judge"] = Judge(Networks(clips, args))
+
+
+def _judge(pair: tuple[Voice, Voice | None]) -> list[Answer]:
+    judge: Judge = _task["judge"]
+    return judge.answers(*pair)
+
+
+@exit_on_user_error
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, speaker, emotion")
+    emotion_networks.add_options(parser)
+    parser.add_argument("--corpora", nargs="+", default=["ravdess", "nemo"], metavar="NAME", help="default: ravdess nemo")
+    parser.add_argument("--clips", type=int, default=12, metavar="N", help="at most, per speaker and emotion, to be heard")
+    parser.add_argument("--other-texts", action="store_true", help="enrol with one sentence's text, be heard with others")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of clips")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    args = parser.parse_args(argv)
+    everybody, _ = read_manifest(args.manifest)
+    with args.manifest.open(newline="", encoding="utf-8") as file:
+        sentences = {args.manifest.parent / row["path"]: row.get("sentence", "") for row in csv.DictReader(file)}
+    chosen = [clip for clip in everybody if clip.corpus in args.corpora]
+    them = list(voices(chosen, sentences, args.clips, args.seed, other_texts=args.other_texts))
+    if not them:
+        raise UserError(f"no speaker of {', '.join(args.corpora)} in {args.manifest} has clips enough; see --corpora")
+    networks = Networks(everybody, args)
+    # Somebody else of the same corpus whom the same network does not know, since a profile belongs to one network.
+    pairs: list[tuple[Voice, Voice | None]] = []
+    for voice in them:
+        group = [v for v in them if v.corpus == voice.corpus and networks.name(v.test[0]) == networks.name(voice.test[0])]
+        other = group[(group.index(voice) + 1) % len(group)]
+        pairs.append((voice, other if other is not voice else None))
+    progress = Console(stderr=True)
+    if args.jobs > 1:
+        with ProcessPoolExecutor(args.jobs, initializer=_prepare, initargs=(args, everybody)) as pool:
+            parts = list(track(pool.map(_judge, pairs), "listening", total=len(pairs), console=progress))
+    else:
+        _prepare(args, everybody)
+        parts = [_judge(pair) for pair in track(pairs, "listening", console=progress)]
+    result = figures([answer for part in parts for answer in part])
+    show(Console(), result)
+    if args.json:
+        with written_beside(args.json) as beside:
+            beside.write_text(json.dumps(result, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
