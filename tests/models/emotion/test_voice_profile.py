@@ -1,0 +1,170 @@
+"""Profiles of a voice: what they change, how they are kept, and that wrong files are one clear error."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+from voices import demo_voice, turn
+
+from models.emotion.classifier import EmotionClassifier
+from models.emotion.enrolment import Recording, enrol
+from models.emotion.front_end import N_FEATURES, VOICED, VOICED_ONLY
+from models.emotion.voice_profile import N_STATISTICS, VoiceProfile, statistics
+from models.errors import UserError
+from models.labels import EMOTIONS
+
+SECOND = 16_000
+# Some stretches of the bundled voice, called angry, fear, ... at will: a profile learns what it is told.
+STRETCHES = [(emotion, turn(emotion)) for emotion in range(len(EMOTIONS))]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> EmotionClassifier:
+    return EmotionClassifier.load()
+
+
+@pytest.fixture(scope="module")
+def guided(classifier: EmotionClassifier) -> VoiceProfile:
+    return enrol(classifier, [Recording(sound, emotion) for emotion, sound in STRETCHES])
+
+
+@pytest.fixture(scope="module")
+def plain(classifier: EmotionClassifier) -> VoiceProfile:
+    return enrol(classifier, [Recording(sound, None) for _, sound in STRETCHES])
+
+
+def last_verdict(classifier: EmotionClassifier, sound: np.ndarray) -> np.ndarray:
+    for start in range(0, len(sound) - classifier.HOP + 1, classifier.HOP):
+        heard = classifier.step(sound[start : start + classifier.HOP])
+    return heard.probabilities
+
+
+def test_labelled_sentences_are_heard_as_they_were_labelled(classifier: EmotionClassifier, guided: VoiceProfile) -> None:
+    heard = []
+    for _, sound in STRETCHES:
+        classifier.adopt(guided)
+        heard.append(int(last_verdict(classifier, sound).argmax()))
+    assert heard == [emotion for emotion, _ in STRETCHES]
+
+
+def test_plain_talk_corrects_nothing_but_makes_the_voice_known(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
+    assert not plain.weight.any() and not plain.bias.any()
+    classifier.adopt(None)
+    stranger = classifier._voice.centre()
+    classifier.adopt(plain)
+    centre, known = classifier._voice.centre()
+    assert stranger[1] == 0.0 and known > 0.5
+    own = plain.total / np.maximum(plain.count, 1.0)
+    assert np.abs(centre - own).sum() < np.abs(stranger[0] - own).sum()
+
+
+def test_the_running_mean_goes_on_from_the_profile(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
+    classifier.adopt(plain)
+    before = classifier._voice.centre()
+    last_verdict(classifier, demo_voice()[: 6 * SECOND])
+    after = classifier._voice.centre()
+    assert after[1] > before[1] and not np.array_equal(after[0], before[0])
+    classifier.reset()
+    assert np.array_equal(classifier._voice.centre()[0], before[0])
+
+
+def test_without_a_profile_nothing_is_left_of_it(classifier: EmotionClassifier, guided: VoiceProfile) -> None:
+    classifier.adopt(None)
+    before = last_verdict(classifier, STRETCHES[0][1])
+    classifier.adopt(guided)
+    last_verdict(classifier, STRETCHES[0][1])
+    classifier.adopt(None)
+    assert last_verdict(classifier, STRETCHES[0][1]).tobytes() == before.tobytes()
+
+
+def test_every_emotion_weighs_alike_in_the_mean(classifier: EmotionClassifier) -> None:
+    (a, one), (b, other) = STRETCHES[:2]
+    even = enrol(classifier, [Recording(one, a), Recording(other, b)])
+    many = enrol(classifier, [Recording(one, a)] * 4 + [Recording(other, b)])
+    mean = lambda profile: profile.total / np.maximum(profile.count, 1.0)  # noqa: E731
+    np.testing.assert_allclose(mean(even), mean(many), atol=1e-3)
+
+
+def test_saved_and_loaded_it_is_the_same(guided: VoiceProfile, tmp_path: Path) -> None:
+    path = tmp_path / "ada.voice"
+    guided.save(path)
+    again = VoiceProfile.load(path)
+    assert path.stat().st_size < 20_000
+    assert again.sentences == dict.fromkeys(EMOTIONS, 1) and again.classifier == guided.classifier
+    for name in ("total", "count", "offset", "weight", "bias"):
+        assert np.array_equal(getattr(again, name), getattr(guided, name))
+
+
+def test_too_little_speech_is_one_clear_error(classifier: EmotionClassifier) -> None:
+    with pytest.raises(UserError, match="of speech were heard"):
+        enrol(classifier, [Recording(np.zeros(5 * SECOND, np.float32), None)])
+    with pytest.raises(UserError, match="of speech were heard"):
+        enrol(classifier, [Recording(demo_voice()[: 2 * SECOND], 0)])
+
+
+def test_a_profile_belongs_to_its_weights(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
+    facts = {name: getattr(plain, name) for name in ("total", "count", "offset", "weight", "bias", "sentences", "seconds")}
+    with pytest.raises(UserError, match="other weights"):
+        classifier.adopt(VoiceProfile("0123456789abcdef", **facts))
+
+
+def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
+    zero = {"total": np.zeros(N_FEATURES), "count": np.zeros(N_FEATURES), "offset": np.zeros(N_STATISTICS)}
+    zero |= {"weight": np.zeros((5, N_STATISTICS)), "bias": np.zeros(5)} | changed
+    return {name: array.astype(np.float32) for name, array in zero.items()}
+
+
+FACTS = {"format": "speech2expression voice profile", "version": "1", "classifier": "0", "seconds": "9", "sentences": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("content", "facts", "says"),
+    [
+        (arrays(), FACTS | {"format": "else"}, "is no voice profile"),
+        (arrays(), FACTS | {"version": "2"}, "of version 2, expected 1"),
+        (arrays(total=np.zeros(3)), FACTS, "does not fit"),
+        (arrays(extra=np.zeros(3)), FACTS, "does not fit"),
+        (arrays(bias=np.full(5, np.nan)), FACTS, "does not fit"),
+        (arrays(), FACTS | {"sentences": "[1"}, "damaged"),
+        (arrays(), FACTS | {"seconds": "many"}, "damaged"),
+    ],
+)
+def test_wrong_files_are_one_clear_error(tmp_path: Path, content: dict, facts: dict, says: str) -> None:
+    path = tmp_path / "wrong.voice"
+    save_file(content, path, metadata=facts)
+    with pytest.raises(UserError, match=says):
+        VoiceProfile.load(path)
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_damaged_files_are_one_clear_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("profile") / "damaged.voice"
+    save_file(arrays(), path, metadata=FACTS)
+    whole = path.read_bytes()
+    path.write_bytes(data.draw(st.one_of(st.binary(max_size=200), st.integers(0, len(whole) - 1).map(lambda n: whole[:n]))))
+    with pytest.raises(UserError, match=r"damaged\.voice"):
+        VoiceProfile.load(path)
+
+
+def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no voice profile at .*enrol_voice"):
+        VoiceProfile.load(tmp_path / "nobody.voice")
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 40), st.floats(-5, 5), st.floats(0, 3))
+def test_statistics_are_mean_and_deviation_of_what_is_speech(n: int, mean: float, deviation: float) -> None:
+    rng = np.random.default_rng(n)
+    features = np.full((60, N_FEATURES), 1e3, np.float32)
+    features[:n] = mean + deviation * rng.normal(size=(n, N_FEATURES))
+    features[:, VOICED] = 1.0
+    speech = (np.arange(60) < n).astype(np.float32)
+    found = statistics(features, speech)
+    if n:
+        np.testing.assert_allclose(found[: VOICED_ONLY.stop], features[:n].mean(0)[: VOICED_ONLY.stop], atol=1e-3)
+        np.testing.assert_allclose(found[N_FEATURES : N_FEATURES + 5], features[:n].std(0)[:5], atol=2e-2)
+    assert np.isfinite(found).all()
