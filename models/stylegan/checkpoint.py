@@ -24,7 +24,8 @@ from models.stylegan.torch_file import PersistentObject, Storage, StoredTensor, 
 W_AVG: Final = "mapping.w_avg"
 W_AVG_SAMPLES: Final = 32768
 MOST_NUMBERS: Final = 2**28  # in all tensors of a generator: nine times the largest official one
-MOST_TENSORS: Final = 10_000
+MOST_MODULES: Final = 10_000
+MOST_PARTS: Final = 1000  # of one module
 DEEPEST: Final = 8  # modules in modules; the official ones are 4 deep
 
 Config = StyleGan2Config | StyleGan3Config
@@ -255,7 +256,7 @@ def _length(tensor: StoredTensor, axis: int) -> int:
 
 def _modules(network: PersistentObject) -> dict[str, PersistentObject]:
     modules = network.state.get("_modules")
-    if not isinstance(modules, dict):
+    if not isinstance(modules, dict) or len(modules) > MOST_PARTS:
         raise Refused(f"its {readable(network.class_name)} is described in a way that is not known")
     return {str(name): module for name, module in modules.items() if isinstance(module, PersistentObject)}
 
@@ -270,18 +271,21 @@ def _child(network: PersistentObject, name: str) -> PersistentObject:
 def _tensors(network: PersistentObject) -> Stored:
     """All parameters and buffers under their full names: the state dictionary."""
     stored: Stored = {}
-    todo = [("", network, 0)]
-    while todo:
-        prefix, module, depth = todo.pop()
-        if depth > DEEPEST or len(stored) > MOST_TENSORS or len(todo) > MOST_TENSORS:
-            raise Refused("its modules are nested deeper, or are more, than those of a generator")
+    todo = [("", network)]
+    for _ in range(MOST_MODULES):
+        if not todo:
+            return stored
+        prefix, module = todo.pop()
         for kind in ("_parameters", "_buffers"):
             held = module.state.get(kind)
-            if not isinstance(held, dict):
+            if not isinstance(held, dict) or len(held) > MOST_PARTS:
                 raise Refused(f"its {readable(module.class_name)} is described in a way that is not known")
             stored |= {f"{prefix}{name}": tensor for name, tensor in held.items() if isinstance(tensor, StoredTensor)}
-        todo += [(f"{prefix}{name}.", child, depth + 1) for name, child in _modules(module).items()]
-    return stored
+        children = _modules(module)
+        if prefix.count(".") > DEEPEST or len(stored) + len(children) > MOST_MODULES:
+            break
+        todo += [(f"{prefix}{name}.", child) for name, child in children.items()]
+    raise Refused("its modules are nested deeper, or are more, than those of a generator")
 
 
 def _label(c_dim: object, label: int | None) -> int | None:

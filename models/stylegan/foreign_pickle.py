@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-MOST_STEPS: Final = 3_000_000  # fifty times what the largest official files need
+MOST_STEPS: Final = 1_000_000  # some twenty times what the largest official files need
 NEWEST_PROTOCOL: Final = 5
 LARGEST_KEY: Final = 2**60
 
@@ -84,7 +84,7 @@ def read_pickle(source: Source, vocabulary: Vocabulary, persistent: Callable[[ob
 PUSHED: Final = (
     {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
     | {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
-    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 )
 CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 TUPLES: Final = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}

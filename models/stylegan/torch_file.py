@@ -121,7 +121,7 @@ def _scalar(kind: NumpyType, content: bytes) -> object:
     return np.frombuffer(content, kind.dtype)[0].item()
 
 
-def _array(_kind: object, _shape: object, _code: object) -> NumpyArray:
+def _array(*_: object) -> NumpyArray:
     return NumpyArray()
 
 
@@ -177,6 +177,7 @@ VOCABULARY: Final[Vocabulary] = {
     "numpy.ndarray": None,
     **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
     **{f"numpy.{core}.multiarray._reconstruct": _array for core in ("core", "_core")},
+    **{f"numpy.{core}.numeric._frombuffer": _array for core in ("core", "_core")},  # protocol 5
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch.storage._load_from_bytes": _storage_in_stream,

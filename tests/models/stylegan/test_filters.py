@@ -31,7 +31,7 @@ def cases(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, int, tuple[int, 
     return torch.from_numpy(rng.randn(2, 3, side, side)), torch.from_numpy(rng.randn(*shape)), up, padding
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(cases())
 def test_upsampling_is_what_it_is_by_definition(case: tuple[torch.Tensor, torch.Tensor, int, tuple[int, int]]) -> None:
     x, taps, up, padding = case
@@ -42,7 +42,7 @@ def test_upsampling_is_what_it_is_by_definition(case: tuple[torch.Tensor, torch.
             assert np.allclose(ours[n, c], by_definition(x[n, c].numpy(), kernel, up, padding))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cases())
 def test_downsampling_is_what_it_is_by_definition(case: tuple[torch.Tensor, torch.Tensor, int, tuple[int, int]]) -> None:
     x, taps, down, _ = case
