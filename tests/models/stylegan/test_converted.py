@@ -1,0 +1,129 @@
+"""Converted generators: written whole or not at all, loaded bit for bit, refused when damaged."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from reference_generators import OFFICIAL, REFERENCE, official_pickle, reference_generator, weights
+from safetensors.torch import load_file, save_file
+
+from models.errors import UserError
+from models.files import sha256_of
+from models.stylegan import converted
+from models.stylegan.converted import MANIFEST, WEIGHTS, convert, load_folder, load_generator
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    path = tmp_path / "network.pkl"
+    path.write_bytes(official_pickle("sg3r-32"))
+    return path
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_manifest_and_weights_say_what_the_source_holds(tmp_path: Path, name: str) -> None:
+    source, folder = tmp_path / "network.pkl", tmp_path / "out" / "here"
+    source.write_bytes(official_pickle(name))
+    convert(source, folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    generator = reference_generator(name)
+    assert manifest["architecture"] == {"sg2-32": "stylegan2", "sg3t-32": "stylegan3-t", "sg3r-32": "stylegan3-r"}[name]
+    sizes = [manifest[key] for key in ("resolution", "z_dim", "c_dim", "w_dim", "num_ws")]
+    assert sizes == [32, 64, 0, 64, generator.num_ws]
+    assert torch.equal(torch.tensor(manifest["w_avg"]), generator.w_avg)
+    assert manifest["source"] == {"name": "network.pkl", "sha256": sha256_of(source)}
+    assert manifest["licence"] == "Copyright of the test\nTerms of the test"
+    assert manifest["graph_hash"] == generator.graph_hash
+    kept = load_file(folder / WEIGHTS)
+    assert kept.keys() == weights(name).keys()
+    assert {path.name for path in folder.iterdir()} == {MANIFEST, WEIGHTS}
+    assert {path.name for path in folder.parent.iterdir()} == {"here"}
+    again = load_folder(folder)
+    assert again.graph_hash == generator.graph_hash
+    assert torch.equal(again.w_avg, generator.w_avg)
+
+
+def test_a_checkpoint_is_converted_once_into_the_cache(snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converted, "cache_folder", lambda name: tmp_path / name)
+    first = load_generator(snapshot)
+    monkeypatch.setattr(converted, "convert", lambda *_: pytest.fail("converted twice"))
+    assert load_generator(snapshot).graph_hash == first.graph_hash
+
+
+def test_a_damaged_cache_is_converted_anew(snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converted, "cache_folder", lambda name: tmp_path / name)
+    first = load_generator(snapshot)
+    (folder,) = (tmp_path / "generators").iterdir()
+    (folder / WEIGHTS).write_bytes(b"cut")
+    assert load_generator(snapshot).graph_hash == first.graph_hash
+
+
+def test_a_folder_that_holds_something_is_left_alone(snapshot: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "poem.txt").write_text("kept")
+    with pytest.raises(UserError, match=r"mine is there already"):
+        convert(snapshot, folder)
+    assert (folder / "poem.txt").read_text() == "kept"
+    (folder / "poem.txt").unlink()
+    convert(snapshot, folder)  # an empty one is filled
+
+
+@pytest.mark.parametrize("fault", ["not a checkpoint", "full disk", "interrupted"])
+def test_a_conversion_that_fails_leaves_nothing_behind(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt if fault == "interrupted" else OSError(28, "No space left on device")
+
+    if fault == "not a checkpoint":
+        snapshot.write_bytes(snapshot.read_bytes()[:5000])
+    else:
+        monkeypatch.setattr(converted, "save_file", full)
+    with pytest.raises(KeyboardInterrupt if fault == "interrupted" else UserError):
+        convert(snapshot, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["network.pkl"]
+
+
+def damaged_manifest(folder: Path, **changes: object) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **changes}))
+
+
+def test_damaged_folders_are_refused_in_one_line(snapshot: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    convert(snapshot, folder)
+    config = json.loads((folder / MANIFEST).read_text())["config"]
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    changed = bytearray(whole[WEIGHTS])
+    changed[-5] ^= 0x10
+    tensors = load_file(folder / WEIGHTS)
+    faults = {
+        "manifest gone": lambda: (folder / MANIFEST).unlink(),
+        "weights gone": lambda: (folder / WEIGHTS).unlink(),
+        "manifest cut": lambda: (folder / MANIFEST).write_bytes(whole[MANIFEST][:200]),
+        "manifest nested": lambda: (folder / MANIFEST).write_bytes(b"[" * 100_000),
+        "manifest of bytes": lambda: (folder / MANIFEST).write_bytes(bytes(range(256))),
+        "another format": lambda: damaged_manifest(folder, format="poem"),
+        "no config": lambda: damaged_manifest(folder, config=None),
+        "huge config": lambda: damaged_manifest(folder, config={**config, "channel_base": 2**24, "channel_max": 8192}),
+        "another config": lambda: damaged_manifest(folder, config={**config, "conv_clamp": 100.0}),
+        "another hash": lambda: damaged_manifest(folder, graph_hash="0" * 64),
+        "weights cut": lambda: (folder / WEIGHTS).write_bytes(whole[WEIGHTS][:1000]),
+        "weights changed": lambda: (folder / WEIGHTS).write_bytes(changed),
+        "a tensor gone": lambda: save_file({k: v for k, v in tensors.items() if k != "mapping.w_avg"}, folder / WEIGHTS),
+        "half precision": lambda: save_file({k: v.half() for k, v in tensors.items()}, folder / WEIGHTS),
+    }
+    for damage, do in faults.items():
+        do()
+        with pytest.raises(UserError, match=r"convert_checkpoint") as caught:
+            load_folder(folder)
+        assert "\n" not in str(caught.value), damage
+        for name, content in whole.items():
+            (folder / name).write_bytes(content)
+    assert load_folder(folder).resolution == 32
+
+
+def test_rosinalitys_file_has_no_licence_text(tmp_path: Path) -> None:
+    assert convert(REFERENCE / "rosinality-64.pt", tmp_path / "out")["licence"] is None
