@@ -1,0 +1,124 @@
+"""StyleGAN2 and StyleGAN3 through the same engines as the default generator: one graph, finished pixels, TensorRT builds it."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from reference_generators import OFFICIAL, reference_generator
+
+from engine import export
+from engine.choose import open_backend
+from engine.export import onnx_file
+from engine.openvino import OpenVinoBackend, noise_as_inputs, psnr
+from engine.pytorch import TorchOnCpu
+from engine.tensorrt import Network
+from models.errors import UserError
+from models.stylegan.pixels import Pixels
+from models.stylegan.stylegan2 import StyleGan2, StyleGan2Config
+
+PLAIN = (
+    {"Abs", "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Gather", "Gemm", "LeakyRelu", "MatMul", "Mul"}
+    | {"Neg", "Pad", "Pow", "Reciprocal", "ReduceMax", "ReduceSum", "Sin", "Slice", "Split", "Sqrt", "Sub", "Transpose"}
+    | {"Unsqueeze", "AveragePool", "Squeeze", "Reshape", "Identity"}
+)
+
+
+@pytest.fixture(scope="module", params=OFFICIAL)
+def pixels(request: pytest.FixtureRequest) -> Pixels:
+    return Pixels(reference_generator(request.param), 32).eval()
+
+
+def every_row_another(pixels: Pixels) -> torch.Tensor:
+    generator = pixels.generator
+    return torch.stack([generator.code_of_seed(seed)[0] for seed in range(generator.num_ws)])[None]
+
+
+def test_bytes_are_the_rounded_picture(pixels: Pixels) -> None:
+    ws = every_row_another(pixels)
+    expected = ((pixels.generator.synthesis(ws)[0].clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0)
+    picture = pixels(ws)
+    assert picture.dtype == torch.uint8
+    assert (picture.float() - expected).abs().max() <= 1
+    assert len(picture.unique()) > 100
+
+
+def test_the_graph_is_of_plain_operations_and_draws_the_same_in_openvino(pixels: Pixels) -> None:
+    ws = every_row_another(pixels).numpy()
+    expected = pixels(torch.from_numpy(ws)).numpy()
+    with OpenVinoBackend(pixels, "f32") as backend, TorchOnCpu(pixels) as other:
+        assert np.abs(backend.render(ws).astype(int) - expected).max() <= 1
+        assert np.array_equal(other.render(ws), expected)
+        with pytest.raises(ValueError, match=r"\(1, \d+, 64\) was expected"):
+            backend.render(np.zeros((1, pixels.generator.num_ws, 512), np.float32))
+    graph = onnx.load(onnx_file(pixels)).graph
+    assert {node.op_type for node in graph.node} <= PLAIN
+    assert [(end.name, [d.dim_value for d in end.type.tensor_type.shape.dim]) for end in (*graph.input, *graph.output)] == [
+        ("ws", [1, pixels.generator.num_ws, 64]),
+        ("pixels", [32, 32, 3]),
+    ]
+
+
+def test_noise_of_stylegan2_is_fed_to_openvino_and_not_multiplied_into_every_channel() -> None:
+    import openvino
+
+    pixels = Pixels(reference_generator("sg2-32"), 32).eval()
+    planes = noise_as_inputs(openvino.Core().read_model(onnx_file(pixels)))
+    assert sorted(plane.shape[2] for plane in planes.values()) == [8, 8, 16, 16, 32, 32]
+
+
+def test_another_clamp_is_another_graph() -> None:
+    wide, narrow = (
+        StyleGan2(StyleGan2Config(resolution=8, z_dim=4, w_dim=4, mapping_layers=1, channels=[4, 4], conv_clamp=clamp))
+        for clamp in (None, 1.0)
+    )
+    narrow.load_state_dict(wide.state_dict())
+    assert wide.graph_hash != narrow.graph_hash
+    assert export.graph_key(Pixels(wide, 8)) != export.graph_key(Pixels(narrow, 8))
+
+
+def test_a_size_that_the_generator_does_not_draw_is_refused() -> None:
+    with pytest.raises(UserError, match=r"256 pixels wide was asked for; choose one of 32$"):
+        open_backend(reference_generator("sg3t-32"), 256)
+
+
+def test_every_graph_is_read_by_tensorrt_typed_as_meant_and_built(pixels: Pixels) -> None:
+    trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: the extra tensorrt-rtx")
+    network = Network(trt, onnx_file(pixels.in_half_precision()))
+    graph = network.definition
+    ws, picture = graph.get_input(0), graph.get_output(0)
+    assert (graph.num_inputs, graph.num_outputs) == (1, 1)
+    assert (ws.name, ws.dtype, tuple(ws.shape)) == ("ws", trt.DataType.FLOAT, (1, pixels.generator.num_ws, 64))
+    assert (picture.name, picture.dtype, tuple(picture.shape)) == ("pixels", trt.DataType.UINT8, (32, 32, 3))
+
+    layers = [graph.get_layer(i) for i in range(graph.num_layers)]
+    types: Counter[tuple[str, str]] = Counter()
+    for layer in layers:
+        if layer.type in (trt.LayerType.CONVOLUTION, trt.LayerType.DECONVOLUTION):
+            types[layer.type.name, layer.get_output(0).dtype.name] += 1
+    # In float32 stay: StyleGAN3's mixing of the input's waves, and StyleGAN2's doubling of the picture so far (three channels).
+    if isinstance(pixels.generator, StyleGan2):
+        assert types == {("CONVOLUTION", "HALF"): 11, ("DECONVOLUTION", "HALF"): 3, ("DECONVOLUTION", "FLOAT"): 3}
+    else:
+        assert types[("CONVOLUTION", "FLOAT")] == 1
+        assert types[("CONVOLUTION", "HALF")] >= 31
+        assert types[("DECONVOLUTION", "HALF")] == 28
+        assert ("DECONVOLUTION", "FLOAT") not in types
+    assert len(network.build(("8.6", "12.0"), lambda _: None)) > 1_000_000
+
+
+def test_half_precision_draws_the_same_picture(pixels: Pixels) -> None:
+    ws = every_row_another(pixels)
+    assert psnr(pixels(ws).numpy(), pixels.in_half_precision()(ws).numpy()) >= 40
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not Path("/dev/nvidia0").exists(), reason="running an engine needs an NVIDIA GPU and its driver")
+def test_an_engine_draws_what_the_module_draws(pixels: Pixels) -> None:
+    from engine.tensorrt import open_tensorrt
+
+    ws = every_row_another(pixels)
+    with open_tensorrt(pixels) as backend:
+        assert psnr(pixels(ws).numpy(), backend.render(ws.numpy())) >= 40
