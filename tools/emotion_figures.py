@@ -34,16 +34,22 @@ def binary_recall(labels: Labels, excited: NDArray[np.bool_]) -> float:
     return float(np.mean([(excited == truth)[truth == side].mean() for side in (True, False) if (truth == side).any()]))
 
 
-def calibration_error(probabilities: NDArray[np.floating[Any]], labels: Labels) -> float:
-    """Expected calibration error (C. Guo et al., ICML 2017), 15 bins: probabilities (n, 5)."""
+def reliability(probabilities: NDArray[np.floating[Any]], labels: Labels) -> list[dict[str, float]]:
+    """Per bin of the largest probability (n, 5): how many clips, their mean probability, the share that is right."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidence * _N_BINS).astype(int), _N_BINS - 1)
-    gaps = [
-        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
-        for b in range(_N_BINS)
-        if (bins == b).any()
-    ]
-    return float(sum(gaps))
+    rows = []
+    for b in range(_N_BINS):
+        inside = bins == b
+        mean, share = (float(x[inside].mean()) if inside.any() else 0.0 for x in (confidence, right))
+        rows.append({"clips": int(inside.sum()), "confidence": mean, "right": share})
+    return rows
+
+
+def calibration_error(probabilities: NDArray[np.floating[Any]], labels: Labels) -> float:
+    """Expected calibration error (C. Guo et al., ICML 2017), 15 bins: probabilities (n, 5)."""
+    rows = reliability(probabilities, labels)
+    return sum(abs(row["confidence"] - row["right"]) * row["clips"] for row in rows) / max(1, len(labels))
 
 
 def fit_temperature(log_probabilities: NDArray[np.floating[Any]], labels: Labels) -> float:

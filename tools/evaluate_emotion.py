@@ -1,38 +1,47 @@
-"""Measures the shipped classifier on labelled recordings, heard as the live program hears them.
+"""Measures the classifier on labelled recordings, heard as the live program hears them.
 
     python -m tools.evaluate_emotion --manifest ../shared/data/speech/manifest.csv --json out/emotion.json --plots out/plots
+    python -m tools.evaluate_emotion --manifest ../shared/data/speech/manifest.csv --networks out/train_emotion --everything
     python -m tools.evaluate_emotion --manifest mine/manifest.csv --known-voice
 
 Every clip is streamed in hops of 100 ms through voice activity, window and network; the verdicts while somebody speaks are
 averaged, the later ones, which rest on more speech, with more weight. By default the classifier forgets the voice before
 each clip (a stranger); with --known-voice it first hears 30 s of other clips of the same speaker. Its own training speakers
-are no strangers to it: figures for strangers are those of `train_emotion --folds` and `--leave-corpus-out`, in docs/emotion.md.
+are no strangers to the shipped network: with --networks each clip is heard by a network that never heard its speaker.
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import sys
 import time
+import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from models.emotion.classifier import WEIGHTS, EmotionClassifier, Hearing
+from models.emotion.classifier import EmotionClassifier, Hearing
 from models.errors import UserError, exit_on_user_error
+from models.files import written_beside
 from models.labels import EMOTIONS, NEUTRAL
+from realtime.settings import Expression
+from realtime.values import Heard as Verdict
+from tools import emotion_networks, emotion_report, emotion_talks
+from tools.emotion_conditions import CONDITIONS, NO_VOICE
 from tools.emotion_corpus import Clip, Sound, decode, read_manifest
-from tools.emotion_figures import binary_recall, calibration_error, confusion, unweighted_average_recall
+from tools.emotion_figures import binary_recall, calibration_error, confusion, reliability, unweighted_average_recall
+from tools.emotion_networks import Networks
+from tools.spread import spread
 
 HOP: Final = EmotionClassifier.HOP
 _KNOWN_SECONDS: Final = 30.0
+_NO_VOICE_SECONDS: Final = 20.0  # of each
 _PAUSE: Final = np.zeros(EmotionClassifier.WINDOW, np.float32)  # nothing of the introduction stays in the window
 
 
@@ -91,6 +100,7 @@ def figures(labels: NDArray[np.int64], probabilities: NDArray[np.float64], arous
         "uar": unweighted_average_recall(labels, heard),
         "excited_uar": binary_recall(labels, arousal > 0),
         "calibration_error": calibration_error(probabilities, labels),
+        "reliability": reliability(probabilities, labels),
         "confusion": confusion(labels, heard).tolist(),
     }
 
@@ -114,49 +124,84 @@ def report(clips: list[Clip], answers: list[Heard]) -> dict[str, Any]:
     }
 
 
-def show(console: Console, result: dict[str, Any]) -> None:
-    """Tables on the terminal."""
-    table = Table("corpus", "clips", "UAR", "excited or calm", "calibration error")
-    for name, found in [*result["corpora"].items(), ("all", result["all"])]:
-        figures = (f"{found[key]:.3f}" for key in ("uar", "excited_uar", "calibration_error"))
-        table.add_row(name, str(found["clips"]), *figures)
-    console.print(table)
-    counts = Table("intended \\ heard", *EMOTIONS)
-    for emotion, row in zip(EMOTIONS, result["all"]["confusion"], strict=True):
-        counts.add_row(emotion, *map(str, row))
-    console.print(counts)
-    spread = np.array(list(result["speakers"].values()))
-    console.print(f"speakers: {len(spread)}, UAR from {spread.min():.2f} to {spread.max():.2f}, median {np.median(spread):.2f}")
-    hops = result["hop_milliseconds"]
-    console.print(f"processor time per hop of 100 ms: median {hops['median']:.1f} ms, 95th percentile {hops['p95']:.1f} ms")
+class Task(NamedTuple):
+    """One clip to hear: through which condition ("" = as it is), after which others of the voice."""
+
+    clip: Clip
+    condition: str
+    others: list[Clip]
 
 
-def plot(result: dict[str, Any], folder: Path) -> None:
-    """Confusion matrix and UAR per corpus as pictures. Raises UserError without matplotlib."""
+def work(networks: Networks, task: Task) -> Heard | str:
+    """The clip's verdict, or why there is none."""
+    classifier = networks.of(task.clip)
+    seed = zlib.crc32(task.clip.path.name.encode())
     try:
-        import matplotlib
-    except ImportError as error:
-        raise UserError("--plots needs matplotlib; run: pip install matplotlib") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+        sound = decode(task.clip.path)
+    except UserError as error:
+        return str(error)
+    if task.condition:
+        sound = CONDITIONS[task.condition](sound, np.random.default_rng(seed))
+    classifier.reset()
+    if task.others:
+        introduce(classifier, task.clip, task.others, np.random.default_rng(seed))
+    return hear(classifier, sound)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    counts = np.array(result["all"]["confusion"], float)
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.5))
-    axes[0].imshow(share, vmin=0, vmax=1, cmap="Blues")
-    axes[0].set_xticks(range(len(EMOTIONS)), EMOTIONS)
-    axes[0].set_yticks(range(len(EMOTIONS)), EMOTIONS)
-    axes[0].set(xlabel="heard", ylabel="intended", title="share of clips")
-    for i, row in enumerate(share):
-        for j, value in enumerate(row):
-            axes[0].text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
-    axes[1].barh(list(result["corpora"]), [found["uar"] for found in result["corpora"].values()])
-    axes[1].axvline(0.2, color="grey", linestyle=":")
-    axes[1].set(xlim=(0, 1), title="unweighted average recall (dotted: chance)")
-    figure.tight_layout()
-    figure.savefig(folder / "emotion_confusion.png", dpi=110)
-    pyplot.close(figure)
+
+def hear_talk(networks: Networks, talk: emotion_talks.Talk) -> list[Verdict]:
+    """A talk's verdicts by a network that fits it, from a fresh start."""
+    classifier = networks.of(talk.clip)
+    classifier.reset()
+    return emotion_talks.hear(classifier, talk)
+
+
+def few_voices(clips: list[Clip], n: int) -> list[Clip]:
+    """The clips of at most `n` voices of each spoken corpus, always the same ones."""
+    chosen = set()
+    for corpus in {clip.corpus for clip in clips if not clip.corpus.endswith("_song")}:
+        voices = sorted({clip.speaker for clip in clips if clip.corpus == corpus}, key=lambda name: zlib.crc32(name.encode()))
+        chosen |= {(corpus, voice) for voice in voices[:n]}
+    return [clip for clip in clips if (clip.corpus, clip.speaker) in chosen]
+
+
+def robustness(plain: dict[str, Any], changed: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Per condition: UAR per corpus, their mean, and how much of it was lost against the clips as they are."""
+    result = {}
+    for name, report in {"as it is": plain, **changed}.items():
+        uar = {corpus: found["uar"] for corpus, found in report["corpora"].items() if not corpus.endswith("_song")}
+        lost = [plain["corpora"][corpus]["uar"] - value for corpus, value in uar.items()]
+        result[name] = {
+            "corpora": uar,
+            "mean": float(np.mean(list(uar.values()))),
+            "lost": float(np.mean(lost)),
+            "worst": max(lost),
+        }
+    return result
+
+
+def no_voice(classifier: EmotionClassifier, seconds: float) -> dict[str, Any]:
+    """What is heard in sounds that are no voice: share of the time at which anybody seems to speak, and what is shown."""
+    result = {}
+    for name, make in NO_VOICE.items():
+        classifier.reset()
+        heard = [h for h, _ in stream(classifier, make(seconds, np.random.default_rng(0)))]
+        labels = np.bincount([int(h.probabilities.argmax()) for h in heard], minlength=len(EMOTIONS)) / len(heard)
+        result[name] = {
+            "speaking": float(np.mean([h.speaking for h in heard])),
+            "confidence": float(np.mean([h.confidence for h in heard])),
+            "heard": dict(zip(EMOTIONS, labels.tolist(), strict=True)),
+        }
+    return result
+
+
+def add_extras(parser: argparse.ArgumentParser) -> None:
+    """What else can be measured."""
+    parser.add_argument("--robustness", action="store_true", help="also through " + ", ".join(CONDITIONS))
+    parser.add_argument("--timing", action="store_true", help="also talks of changing and of steady emotion, and neutral talk")
+    parser.add_argument("--non-speech", action="store_true", help="also " + ", ".join(NO_VOICE))
+    parser.add_argument("--everything", action="store_true", help="all of these")
+    parser.add_argument("--voices", type=int, default=8, metavar="N", help="of each corpus, for talks (default: 8)")
+    parser.add_argument("--changes", type=int, default=5, metavar="N", help="of emotion, per voice (default: 5)")
 
 
 @exit_on_user_error
@@ -165,46 +210,62 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, speaker, emotion")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write pictures there (needs matplotlib)")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, metavar="FILE")
+    emotion_networks.add_options(parser)
     parser.add_argument(
         "--known-voice", action="store_true", help=f"let it hear {_KNOWN_SECONDS:.0f} s of the speaker's other clips first"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth clip")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    add_extras(parser)
     args = parser.parse_args(argv)
-    if args.every < 1:
-        raise UserError(f"--every must be at least 1, got {args.every}")
-    torch.set_num_threads(1)
-    console, rng = Console(), np.random.default_rng(0)
+    for name in ("every", "jobs", "voices", "changes"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    console = Console()
     everybody, complaints = read_manifest(args.manifest)
-    classifier = EmotionClassifier.load(args.weights)
-    clips, answers = [], []
-    for clip in track(everybody[:: args.every], "listening", console=Console(stderr=True)):
-        try:
-            sound = decode(clip.path)
-            classifier.reset()
-            if args.known_voice:
-                introduce(classifier, clip, [c for c in everybody if c.speaker == clip.speaker], rng)
-            answers.append(hear(classifier, sound))
-        except UserError as error:
-            complaints.append(str(error))
-        else:
-            clips.append(clip)
+    prepare = functools.partial(Networks, everybody, args)
+    voices: dict[str, list[Clip]] = defaultdict(list)
+    for clip in everybody:
+        voices[clip.speaker].append(clip)
+
+    def measure(condition: str) -> dict[str, Any] | None:
+        tasks = [Task(c, condition, voices[c.speaker] if args.known_voice else []) for c in everybody[:: args.every]]
+        found = spread(prepare, work, tasks, args.jobs, condition or "listening")
+        if not condition:
+            complaints.extend(answer for answer in found if isinstance(answer, str))
+        pairs = [(task.clip, answer) for task, answer in zip(tasks, found, strict=True) if isinstance(answer, Heard)]
+        return report(*map(list, zip(*pairs, strict=True))) if pairs else None
+
+    plain = measure("")
     for complaint in complaints:
         print(f"skipped: {complaint}", file=sys.stderr)
-    if not clips:
+    if plain is None:
         raise UserError(
             f"none of the {len(everybody) + len(complaints)} rows of {args.manifest} could be used; see the reasons above"
         )
-    result = report(clips, answers) | {"skipped": complaints, "known_voice": args.known_voice}
-    show(console, result)
+    result = plain | {"skipped": complaints, "known_voice": args.known_voice}
+    if args.robustness or args.everything:
+        changed = {name: found for name in CONDITIONS if (found := measure(name)) is not None}
+        result["robustness"] = robustness(plain, changed)
+    if args.timing or args.everything:
+        few = few_voices(everybody, args.voices)
+        for name, talks, of in (
+            ("changes", emotion_talks.changes(few, args.changes), emotion_talks.change_figures),
+            ("steady", emotion_talks.steady(few), emotion_talks.steady_figures),
+        ):
+            spoken = list(talks)
+            verdicts = spread(prepare, hear_talk, spoken, args.jobs, name)
+            result[name] = of(spoken, verdicts, Expression()) if spoken else None
+    if args.non_speech or args.everything:
+        result["no_voice"] = no_voice(EmotionClassifier.load(args.weights), _NO_VOICE_SECONDS)
+    emotion_report.show(console, result)
     console.print(f"{len(complaints)} rows were skipped")
     if args.plots:
-        plot(result, args.plots)
+        emotion_report.plot(result, args.plots)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        part = args.json.with_suffix(".part")
-        part.write_text(json.dumps(result, indent=1))
-        part.replace(args.json)
+        with written_beside(args.json) as beside:
+            beside.write_text(json.dumps(result, indent=1))
     return 0
 
 

@@ -9,18 +9,16 @@ Every clip is heard on its own: the running mean starts from the profile each ti
 
 import argparse
 import csv
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from models.emotion.classifier import EmotionClassifier
@@ -34,10 +32,12 @@ from tools.emotion_corpus import Clip, decode, read_manifest
 from tools.emotion_figures import calibration_error, unweighted_average_recall
 from tools.emotion_networks import Networks
 from tools.evaluate_emotion import hear
+from tools.spread import spread
 
 KINDS: Final = ("none", "plain", "guided", "another's")
 _PER_EMOTION: Final = 2
 _PLAIN_SECONDS: Final = 15.0
+_CLIP_SECONDS: Final = 2.0  # of speech in a clip, about
 _LEAST_OTHERS: Final = 2  # clips of each emotion that are left to test
 
 
@@ -78,7 +78,7 @@ def voices(clips: Sequence[Clip], sentences: dict[Path, str], n_test: int, seed:
         of = {e: [clip for clip in candidates if clip.emotion == e] for e in range(len(EMOTIONS))}
         guided = [clip for e in of for clip in of[e][:_PER_EMOTION]]
         left = {e: [clip for clip in order if clip.emotion == e and clip not in guided] for e in of}
-        plain = [clip for clip in candidates if clip.emotion == NEUTRAL][: round(_PLAIN_SECONDS / 2)]
+        plain = of[NEUTRAL][: min(round(_PLAIN_SECONDS / _CLIP_SECONDS), len(of[NEUTRAL]) // 2)]
         if not other_texts:
             left[NEUTRAL] = [clip for clip in left[NEUTRAL] if clip not in plain]
         enough = [e for e in of if len(of[e]) >= _PER_EMOTION and len(left[e]) >= _LEAST_OTHERS]
@@ -156,7 +156,7 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
                 "clips": len(rows),
                 "uar": unweighted_average_recall(labels, heard),
                 "calibration_error": calibration_error(probabilities, labels),
-                "neutral_recall": float((heard == labels)[labels == NEUTRAL].mean()),
+                "neutral_recall": float((heard == labels)[labels == NEUTRAL].sum() / max(1, (labels == NEUTRAL).sum())),
                 "worst_speaker": min(by_voice[kind].values()),
                 "worst_gain": min(gains),
                 "worse_by_2_points": float(np.mean(np.array(gains) < -0.02)),
@@ -175,17 +175,12 @@ def show(console: Console, result: dict[str, Any]) -> None:
     console.print(table)
 
 
-_task: dict[str, Any] = {}  # of a worker process
+def _prepare(args: argparse.Namespace, clips: list[Clip]) -> Judge:
+    return Judge(Networks(clips, args))
 
 
-def _prepare(args: argparse.Namespace, clips: list[Clip]) -> None:
-    torch.set_num_threads(1)
-    _task["judge"] = Judge(Networks(clips, args))
-
-
-def _judge(pair: tuple[Voice, Voice | None]) -> list[Answer]:
-    judge: Judge = _task["judge"]
-    return judge.answers(*pair)
+def _judge(tools: Judge, pair: tuple[Voice, Voice | None]) -> list[Answer]:
+    return tools.answers(*pair)
 
 
 @exit_on_user_error
@@ -214,13 +209,7 @@ def main(argv: list[str] | None = None) -> int:
         group = [v for v in them if v.corpus == voice.corpus and networks.name(v.test[0]) == networks.name(voice.test[0])]
         other = group[(group.index(voice) + 1) % len(group)]
         pairs.append((voice, other if other is not voice else None))
-    progress = Console(stderr=True)
-    if args.jobs > 1:
-        with ProcessPoolExecutor(args.jobs, initializer=_prepare, initargs=(args, everybody)) as pool:
-            parts = list(track(pool.map(_judge, pairs), "listening", total=len(pairs), console=progress))
-    else:
-        _prepare(args, everybody)
-        parts = [_judge(pair) for pair in track(pairs, "listening", console=progress)]
+    parts = spread(functools.partial(_prepare, args, everybody), _judge, pairs, args.jobs, "listening")
     result = figures([answer for part in parts for answer in part])
     show(Console(), result)
     if args.json:

@@ -1,0 +1,71 @@
+"""Which clips a profile is made of and tested with, and the figures."""
+
+import argparse
+import operator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import UserError
+from tools.emotion_corpus import Clip
+from tools.emotion_networks import Networks
+from tools.evaluate_profile import Answer, figures, voices
+from tools.spread import spread
+
+CLIPS = [
+    Clip(Path(f"{speaker}-{emotion}-{take}.wav"), "one", speaker, emotion)
+    for speaker in ("ada", "bob")
+    for emotion in range(5)
+    for take in range(6)
+]
+TEXTS = {clip.path: "first" if int(clip.path.stem[-1]) < 3 else "second" for clip in CLIPS}
+
+
+@pytest.mark.parametrize("other_texts", [False, True])
+def test_nothing_that_was_enrolled_is_tested(other_texts: bool) -> None:
+    found = list(voices(CLIPS, TEXTS, 12, 0, other_texts=other_texts))
+    assert [voice.name for voice in found] == ["ada", "bob"]
+    for voice in found:
+        assert sorted(clip.emotion for clip in voice.guided) == [e for e in range(5) for _ in range(2)]
+        tested = {clip.path for clip in voice.test}
+        assert not tested & {clip.path for clip in [*voice.guided, *voice.plain]}
+        assert all(clip.speaker == voice.name for clip in [*voice.guided, *voice.plain, *voice.test])
+        if other_texts:
+            enrolled = {TEXTS[clip.path] for clip in [*voice.guided, *voice.plain]}
+            assert not enrolled & {TEXTS[path] for path in tested}
+
+
+def test_speakers_with_too_few_clips_are_left_out() -> None:
+    few = [clip for clip in CLIPS if clip.speaker == "ada" or int(clip.path.stem[-1]) < 2]
+    assert [voice.name for voice in voices(few, TEXTS, 12, 0, other_texts=False)] == ["ada"]
+
+
+def test_gains_are_against_the_same_speaker_without_a_profile() -> None:
+    right, wrong = np.eye(5)[0], np.eye(5)[1]
+    answers = [Answer("none", v, "one", 0, wrong) for v in ("ada", "bob")]
+    answers += [Answer("guided", "ada", "one", 0, right), Answer("guided", "bob", "one", 0, wrong)]
+    found = figures(answers)["one"]
+    assert found["none"]["uar"] == 0.0 and found["guided"]["uar"] == 0.5
+    assert found["guided"]["worst_gain"] == 0.0 and found["guided"]["speakers"] == {"ada": 1.0, "bob": 0.0}
+
+
+def options(**changed: object) -> argparse.Namespace:
+    return argparse.Namespace(**{"weights": Path("none"), "networks": None, "strangers": "folds"} | changed)
+
+
+def test_folds_and_left_out_corpora_are_found_by_name(tmp_path: Path) -> None:
+    assert Networks(CLIPS, options()).name(CLIPS[0]) == ""
+    folds = Networks(CLIPS, options(networks=tmp_path))
+    assert {folds.name(clip) for clip in CLIPS if clip.speaker == "ada"} != {folds.name(c) for c in CLIPS if c.speaker == "bob"}
+    assert Networks(CLIPS, options(networks=tmp_path, strangers="corpora")).name(CLIPS[0]) == "without-one"
+
+
+def test_a_missing_network_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no network at .*fold"):
+        Networks(CLIPS, options(networks=tmp_path)).of(CLIPS[0])
+
+
+def test_work_is_spread_in_order() -> None:
+    assert spread(lambda: 10, operator.add, range(5), 1, "adding") == [10, 11, 12, 13, 14]
+    assert spread(int, operator.add, range(40), 2, "adding") == list(range(40))

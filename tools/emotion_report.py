@@ -1,0 +1,121 @@
+"""What `evaluate_emotion` found, as tables on the terminal and as pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import UserError
+from models.labels import EMOTIONS
+
+
+def show(console: Console, result: dict[str, Any]) -> None:
+    """Everything that was measured, on the terminal."""
+    table = Table("corpus", "clips", "UAR", "excited or calm", "calibration error")
+    for name, found in [*result["corpora"].items(), ("all", result["all"])]:
+        figures = (f"{found[key]:.3f}" for key in ("uar", "excited_uar", "calibration_error"))
+        table.add_row(name, str(found["clips"]), *figures)
+    console.print(table)
+    counts = Table("intended \\ heard", *EMOTIONS)
+    for emotion, row in zip(EMOTIONS, result["all"]["confusion"], strict=True):
+        counts.add_row(emotion, *map(str, row))
+    console.print(counts)
+    spread = np.array(list(result["speakers"].values()))
+    console.print(f"speakers: {len(spread)}, UAR from {spread.min():.2f} to {spread.max():.2f}, median {np.median(spread):.2f}")
+    hops = result["hop_milliseconds"]
+    console.print(f"processor time per hop of 100 ms: median {hops['median']:.1f} ms, 95th percentile {hops['p95']:.1f} ms")
+    if "robustness" in result:
+        _show_robustness(console, result["robustness"])
+    if result.get("changes"):
+        _show_changes(console, result["changes"])
+    if result.get("steady"):
+        _show_steady(console, result["steady"])
+    if "no_voice" in result:
+        _show_no_voice(console, result["no_voice"])
+
+
+def _show_robustness(console: Console, found: dict[str, Any]) -> None:
+    corpora = list(next(iter(found.values()))["corpora"])
+    table = Table("UAR", *corpora, "mean", "lost on the mean", "lost at worst")
+    for name, row in found.items():
+        cells = [*(row["corpora"].get(corpus, float("nan")) for corpus in corpora), row["mean"], row["lost"], row["worst"]]
+        table.add_row(name, *(f"{cell:.3f}" for cell in cells))
+    console.print(table)
+
+
+def _show_changes(console: Console, found: dict[str, Any]) -> None:
+    table = Table("seconds after the change", *found["uar_heard"])
+    for name in ("heard", "shown"):
+        table.add_row(f"UAR of what is {name}", *(f"{value:.3f}" for value in found[f"uar_{name}"].values()))
+    console.print(table)
+    median = found["median_seconds"]
+    console.print(
+        f"{found['changes']} changes; the right label is shown within 4 s in {found['arrives']:.0%}; median time to it "
+        + ("none, since most never show it" if median is None else f"{median:.1f} s")
+        + f", of those that show it {found['median_seconds_of_those_that_arrive'] or float('nan'):.1f} s"
+    )
+
+
+def _show_steady(console: Console, found: dict[str, Any]) -> None:
+    rates = ", ".join(f"{name} {rate:.1f}" for name, rate in found["wrong_changes_a_minute_in"].items())
+    console.print(
+        f"{found['minutes']:.1f} min steady: {found['wrong_changes_a_minute']:.1f} wrong changes of label a minute ({rates})"
+    )
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in found["shown_in_neutral_speech"].items())
+    console.print(f"neutral talk is shown as: {shares} of the speaking time")
+
+
+def _show_no_voice(console: Console, found: dict[str, Any]) -> None:
+    table = Table("no voice", "taken for speech", "confidence", *EMOTIONS)
+    for name, row in found.items():
+        table.add_row(
+            name, f"{row['speaking']:.0%}", f"{row['confidence']:.3f}", *(f"{share:.0%}" for share in row["heard"].values())
+        )
+    console.print(table)
+
+
+def plot(result: dict[str, Any], folder: Path) -> None:
+    """Confusion, UAR per corpus and speaker, calibration, and UAR after a change. Raises UserError without matplotlib."""
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise UserError("--plots needs matplotlib; run: pip install matplotlib") from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = np.array(result["all"]["confusion"], float)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axes = pyplot.subplots(2, 2, figsize=(11, 9))
+    picture = axes[0, 0]
+    picture.imshow(share, vmin=0, vmax=1, cmap="Blues")
+    picture.set_xticks(range(len(EMOTIONS)), EMOTIONS)
+    picture.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    picture.set(xlabel="heard", ylabel="intended", title="share of clips")
+    for i, row in enumerate(share):
+        for j, value in enumerate(row):
+            picture.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
+    axes[0, 1].barh(list(result["corpora"]), [found["uar"] for found in result["corpora"].values()])
+    axes[0, 1].axvline(0.2, color="grey", linestyle=":")
+    axes[0, 1].set(xlim=(0, 1), title="unweighted average recall (dotted: chance)")
+    axes[1, 0].hist(list(result["speakers"].values()), bins=np.linspace(0, 1, 21))
+    axes[1, 0].set(title="unweighted average recall of each speaker", xlabel="UAR", ylabel="speakers")
+    bins = [row for row in result["all"]["reliability"] if row["clips"]]
+    axes[1, 1].plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes[1, 1].plot([row["confidence"] for row in bins], [row["right"] for row in bins], marker="o")
+    axes[1, 1].set(title="calibration", xlabel="largest probability", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+    figure.tight_layout()
+    figure.savefig(folder / "emotion.png", dpi=110)
+    pyplot.close(figure)
+    if result.get("changes"):
+        figure, axis = pyplot.subplots(figsize=(5.5, 4))
+        for name in ("heard", "shown"):
+            curve = result["changes"][f"uar_{name}"]
+            axis.plot([float(t) for t in curve], list(curve.values()), marker="o", label=name)
+        axis.set(ylim=(0, 1), xlabel="seconds after a change of emotion", ylabel="UAR", title="time after onset")
+        axis.legend()
+        figure.tight_layout()
+        figure.savefig(folder / "emotion_onset.png", dpi=110)
+        pyplot.close(figure)
