@@ -2,30 +2,37 @@
 
     python -m tools.build_engine                                    # for the GPU at hand, 1024²
     python -m tools.build_engine --size 256 512 1024 --for 8.6 8.9  # for the GPUs named; needs none (TensorRT for RTX)
+    python -m tools.build_engine --generator ffhq.pkl --for 8.9     # a StyleGAN2 or StyleGAN3 of your own
 
 Compute capabilities: 7.5 is RTX 20, 8.6 RTX 30, 8.9 RTX 40, 12.0 RTX 50.
 """
 
 import argparse
+from pathlib import Path
 
 from engine.tensorrt import engine_file
 from models.errors import exit_on_user_error
+from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
-from models.stylegan.pixels import SIZES, Pixels
+from models.stylegan.pixels import Pixels, sizes_of
 
 
 @exit_on_user_error
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--size", type=int, nargs="+", default=[1024], choices=SIZES, help="width of the picture in pixels (default 1024)"
+        "--size", type=int, nargs="+", metavar="N", help="width of the picture in pixels (default: the largest there is)"
     )
+    parser.add_argument(
+        "--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own; default: the one that ships"
+    )
+    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
     parser.add_argument(
         "--for", nargs="+", default=[], metavar="CAPABILITY", dest="capabilities", help="such as 8.6; default: the GPU here"
     )
     args = parser.parse_args()
-    generator = load_default_generator()
-    for size in args.size:
+    generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
+    for size in args.size or [max(sizes_of(generator))]:
         path = engine_file(Pixels(generator, size).eval(), tuple(args.capabilities), report=print)
         print(f"{size}²: {path} ({path.stat().st_size / 2**20:.0f} MiB)")
 

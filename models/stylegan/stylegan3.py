@@ -166,6 +166,12 @@ class FourierInput(nn.Module):
         self.register_buffer("freqs", torch.zeros(channels, 2))
         self.register_buffer("phases", torch.zeros(channels))
 
+    def place(self, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> None:
+        """Turn the picture anticlockwise and shift it by x and y picture widths, right and down."""
+        angle = math.radians(degrees)
+        turned = [[math.cos(angle), math.sin(angle), x], [-math.sin(angle), math.cos(angle), y], [0.0, 0.0, 1.0]]
+        self.transform = torch.linalg.inv(torch.tensor(turned, dtype=torch.float64)).to(self.transform)
+
     def forward(self, w: Tensor) -> Tensor:
         cosine, sine, x, y = self.affine(w).split(1, dim=1)
         length = torch.sqrt(cosine.square() + sine.square())

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from reference_generators import official_pickle
 
 from engine import tensorrt
+from models.stylegan import converted
 from tools.build_engine import main
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install the extra tensorrt-rtx")
@@ -24,3 +26,15 @@ def test_an_unknown_capability_is_refused(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr("sys.argv", ["build_engine", "--size", "256", "--for", "1.0"])
     assert main() == 2
     assert "choose from" in capsys.readouterr().err
+
+
+def test_an_engine_of_an_own_generator_is_built_in_its_own_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
+    monkeypatch.setattr(converted, "cache_folder", lambda name: tmp_path / name)
+    (tmp_path / "own.pkl").write_bytes(official_pickle("sg2-32"))
+    monkeypatch.setattr("sys.argv", ["build_engine", "--generator", str(tmp_path / "own.pkl"), "--for", "8.6"])
+    assert main() == 0
+    assert "32²: " in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.engine"))) == 1

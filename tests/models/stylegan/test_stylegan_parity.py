@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from reference_generators import OFFICIAL, REFERENCE, error, figures, reference_generator
+from reference_generators import CONFIGS, OFFICIAL, REFERENCE, error, figures, reference_generator, weights
 from safetensors.torch import load_file
 from shared_data import NETWORKS
 
@@ -62,6 +62,25 @@ def test_the_input_can_be_turned_shifted_and_scaled(name: str) -> None:
     w = generator.mapping(torch.from_numpy(reference["z"][:1]))
     assert error(generator.synthesis.input(w), reference["input_scaled"]) <= SYNTHESIS
     assert error(generator.synthesis(generator.broadcast(w)), reference["img_const_psi1_transform_scaled"]) <= SYNTHESIS
+
+
+def test_placing_is_the_matrix_of_the_official_scripts_and_moves_the_picture_as_it_says() -> None:
+    generator = build(CONFIGS["sg3r-32"], weights("sg3r-32"))
+    assert isinstance(generator, StyleGan3)
+    stored = generator.synthesis.input.transform
+    generator.synthesis.input.place(25, 0.12, -0.2)  # what the reference was drawn with
+    assert torch.allclose(generator.synthesis.input.transform, stored, atol=1e-6)
+
+    def placed(degrees: float, x: float, y: float) -> torch.Tensor:
+        generator.synthesis.input.place(degrees, x, y)
+        return generator.synthesis(generator.broadcast(generator.code_of_seed(4)))[..., 8:24, 8:24]
+
+    generator.synthesis.input.place()
+    whole = generator.synthesis(generator.broadcast(generator.code_of_seed(4)))
+    spread = whole.std()
+    assert (placed(0, 3 / 32, 0) - whole[..., 8:24, 5:21]).abs().mean() < 0.1 * spread
+    assert (placed(0, 0, 2 / 32) - whole[..., 6:22, 8:24]).abs().mean() < 0.1 * spread
+    assert (placed(90, 0, 0) - torch.rot90(whole, 1, (2, 3))[..., 8:24, 8:24]).abs().mean() < 0.1 * spread
 
 
 def test_the_checkpoint_of_rosinality() -> None:
