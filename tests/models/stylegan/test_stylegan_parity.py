@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from reference_generators import CONFIGS, OFFICIAL, REFERENCE, error, figures, reference_generator, weights
 from safetensors.torch import load_file
 from shared_data import NETWORKS
@@ -19,28 +20,37 @@ MAPPING, SYNTHESIS = 1e-5, 1e-4
 LAYOUTS = json.loads((REFERENCE / "layouts.json").read_text())
 
 
+def holds(limit: float, what: str, ours: torch.Tensor, theirs: NDArray[np.float32]) -> bool:
+    """Whether the error is at most `limit`; it is printed, for `pytest -rP`."""
+    found = error(ours, theirs)
+    print(f"error of {what}: {found:.1e}")
+    return found <= limit
+
+
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_mapping_and_truncation(name: str) -> None:
     generator, reference = reference_generator(name), figures(name)
     w = generator.mapping(torch.from_numpy(reference["z"]))
-    assert error(w, reference["w"]) <= MAPPING
+    assert holds(MAPPING, f"{name}, mapping", w, reference["w"])
     truncated = generator.truncate(generator.broadcast(w), 0.7, cutoff=4)
-    assert error(truncated[:2], reference["ws_psi07_cut4"]) <= MAPPING
+    assert holds(MAPPING, f"{name}, truncation", truncated[:2], reference["ws_psi07_cut4"])
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_pictures_of_plain_truncated_and_mixed_styles(name: str) -> None:
     generator, reference = reference_generator(name), figures(name)
-    assert error(generator.synthesis(torch.from_numpy(reference["ws_mixed"])), reference["img_const_mixed"]) <= SYNTHESIS
-    ws = torch.from_numpy(reference["ws_psi07_cut4"][:1])
-    assert error(generator.synthesis(ws), reference["img_const_psi07_cut4"]) <= SYNTHESIS
+    mixed = generator.synthesis(torch.from_numpy(reference["ws_mixed"]))
+    assert holds(SYNTHESIS, f"{name}, pictures of mixed styles", mixed, reference["img_const_mixed"])
+    truncated = generator.synthesis(torch.from_numpy(reference["ws_psi07_cut4"][:1]))
+    assert holds(SYNTHESIS, f"{name}, truncated pictures", truncated, reference["img_const_psi07_cut4"])
 
 
 def test_pictures_without_noise() -> None:
     generator, reference = reference_generator("sg2-32"), figures("sg2-32")
     assert isinstance(generator, StyleGan2)
     ws = torch.from_numpy(reference["ws_psi07_cut4"][:1])
-    assert error(generator.synthesis(ws, "none"), reference["img_none_psi07_cut4"]) <= SYNTHESIS
+    bare = generator.synthesis(ws, "none")
+    assert holds(SYNTHESIS, "sg2-32, pictures without noise", bare, reference["img_none_psi07_cut4"])
 
 
 def test_random_noise_is_fresh_and_as_strong_as_the_constant_one() -> None:
@@ -60,8 +70,9 @@ def test_the_input_can_be_turned_shifted_and_scaled(name: str) -> None:
     assert isinstance(generator, StyleGan3)
     generator.synthesis.input.transform = torch.from_numpy(reference["transform_scaled"])
     w = generator.mapping(torch.from_numpy(reference["z"][:1]))
-    assert error(generator.synthesis.input(w), reference["input_scaled"]) <= SYNTHESIS
-    assert error(generator.synthesis(generator.broadcast(w)), reference["img_const_psi1_transform_scaled"]) <= SYNTHESIS
+    waves, picture = generator.synthesis.input(w), generator.synthesis(generator.broadcast(w))
+    assert holds(SYNTHESIS, f"{name}, the input under a transform", waves, reference["input_scaled"])
+    assert holds(SYNTHESIS, f"{name}, the picture under it", picture, reference["img_const_psi1_transform_scaled"])
 
 
 def test_placing_is_the_matrix_of_the_official_scripts_and_moves_the_picture_as_it_says() -> None:
@@ -90,10 +101,12 @@ def test_the_checkpoint_of_rosinality() -> None:
     assert isinstance(generator, StyleGan2)
     assert np.array_equal(generator.w_avg, reference["latent_avg"])
     w = generator.mapping(torch.from_numpy(reference["z"]))
-    assert error(w, reference["w"]) <= MAPPING
-    assert error(generator.truncate(w, 0.7), reference["w_psi07"]) <= MAPPING
-    assert error(generator.synthesis(torch.from_numpy(reference["ws_mixed"])), reference["img_const_mixed"]) <= SYNTHESIS
-    assert error(generator.synthesis(torch.from_numpy(reference["ws_psi1"]), "none"), reference["img_none_psi1"]) <= SYNTHESIS
+    assert holds(MAPPING, "rosinality-64, mapping", w, reference["w"])
+    assert holds(MAPPING, "rosinality-64, truncation", generator.truncate(w, 0.7), reference["w_psi07"])
+    mixed = generator.synthesis(torch.from_numpy(reference["ws_mixed"]))
+    assert holds(SYNTHESIS, "rosinality-64, pictures of mixed styles", mixed, reference["img_const_mixed"])
+    bare = generator.synthesis(torch.from_numpy(reference["ws_psi1"]), "none")
+    assert holds(SYNTHESIS, "rosinality-64, pictures without noise", bare, reference["img_none_psi1"])
 
 
 def config_of(arguments: dict[str, object]) -> Config:
@@ -200,4 +213,4 @@ def test_every_reference_picture_where_all_are_at_hand(name: str) -> None:
             mode, code = key.split("_", 2)[1:]
             ws = torch.from_numpy(reference[f"ws_{code}"])
             picture = generator.synthesis(ws, mode) if isinstance(generator, StyleGan2) else generator.synthesis(ws)
-            assert error(picture, reference[key]) <= SYNTHESIS
+            assert holds(SYNTHESIS, f"{name}, {key}", picture, reference[key])
