@@ -2,6 +2,7 @@
 
     python -m tools.bench_engine                              # all backends and sizes, as a table
     python -m tools.bench_engine --size 256 --json > out.jsonl # one JSON object a line
+    python -m tools.bench_engine --generator ffhq.pkl          # a StyleGAN2 or StyleGAN3 of your own, in its own sizes, no peer
 
 The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). All
 that is compared is drawn in turns, frame by frame, so whatever else the machine does meets each of them alike; only the ratio of
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -30,9 +32,10 @@ from engine.backend import BACKENDS
 from engine.choose import open_backend
 from models.errors import UserError, exit_on_user_error
 from models.stylegan.carrier import carrier_folder, checked_file
+from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
-from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import SIZES
+from models.stylegan.generator import Generator
+from models.stylegan.pixels import sizes_of
 
 Draw = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
@@ -56,14 +59,14 @@ def shrunk(draw: Draw, size: int) -> Draw:
     return lambda ws: np.asarray(cv2.resize(draw(ws), (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def codes(generator: MobileStyleGAN, frames: int) -> Iterator[NDArray[np.float32]]:
+def codes(generator: Generator, frames: int) -> Iterator[NDArray[np.float32]]:
     """`frames` different codes, as a show has them: a slow way from one face to another."""
     start, end = (generator.code_of_seed(seed) for seed in (1000, 1001))
     for i in range(frames):
         yield generator.broadcast(torch.lerp(start, end, i / frames)).numpy()
 
 
-def measure(ways: dict[str, Draw], generator: MobileStyleGAN, frames: int) -> dict[str, list[float]]:
+def measure(ways: dict[str, Draw], generator: Generator, frames: int) -> dict[str, list[float]]:
     """Milliseconds of every frame of every way, drawn in turns."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for warm, ws in enumerate(codes(generator, frames + 2)):
@@ -81,7 +84,7 @@ def commit() -> str:
     return answer.stdout.strip() or "unknown"
 
 
-def line(name: str, description: str, size: int, times: list[float], peer: list[float]) -> dict[str, Any]:
+def line(name: str, description: str, size: int, times: list[float], peer: list[float] | None) -> dict[str, Any]:
     """One result, ready for JSON. Peak memory is the whole process's so far, not this way's own."""
     median = float(np.median(times))
     return {
@@ -92,7 +95,7 @@ def line(name: str, description: str, size: int, times: list[float], peer: list[
         "median_ms": round(median, 2),
         "p99_ms": round(float(np.percentile(times, 99)), 2),
         "frames_per_second": round(1000 / median, 1),
-        "times_peer": round(float(np.median(peer)) / median, 2),
+        "times_peer": round(float(np.median(peer)) / median, 2) if peer else None,
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "commit": commit(),
         "machine": f"{cache.processor()}, {platform.system()}",
@@ -102,22 +105,24 @@ def line(name: str, description: str, size: int, times: list[float], peer: list[
 @exit_on_user_error
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), choices=SIZES, help="widths in pixels (default all)")
+    parser.add_argument("--size", type=int, nargs="+", metavar="N", help="widths in pixels (default all)")
+    parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
+    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
     parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
     parser.add_argument("--frames", type=int, default=40, help="frames of each way and size (default 40)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
     args = parser.parse_args()
     if args.frames < 1:
         raise UserError(f"at least one frame has to be drawn, not {args.frames}; leave --frames away for 40")
-    generator = load_default_generator()
-    peer = open_peer()
+    generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
+    peer = None if args.generator else open_peer()
     if not args.json:
         print(
             f"{cache.processor()}\n{'size':>5} {'backend':<9} {'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11}  with"
         )
-    for size in args.size:
+    for size in args.size or sizes_of(generator):
         with contextlib.ExitStack() as opened:
-            ways = {"peer": peer if size == 1024 else shrunk(peer, size)}
+            ways = {"peer": peer if size == 1024 else shrunk(peer, size)} if peer else {}
             descriptions = {"peer": f"random-face as it comes, OpenVINO {openvino.__version__.split('-')[0]}, numpy"}
             for name in args.backend:
                 try:
@@ -128,13 +133,13 @@ def main() -> None:
                 ways[name], descriptions[name] = backend.render, backend.description
             times = measure(ways, generator, args.frames)
         for name in ways:
-            result = line(name, descriptions[name], size, times[name], times["peer"])
+            result = line(name, descriptions[name], size, times[name], times.get("peer"))
             if args.json:
                 print(json.dumps(result), flush=True)
             else:
                 print(
                     f"{size:>5} {name:<9} {result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
-                    f"{result['frames_per_second']:>9.1f} {result['times_peer']:>11.2f}  {result['description']}",
+                    f"{result['frames_per_second']:>9.1f} {result['times_peer'] or '-':>11}  {result['description']}",
                     flush=True,
                 )
 

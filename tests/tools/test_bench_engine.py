@@ -1,12 +1,15 @@
 """The benchmark compares what it says: the peer draws the same face, and each line can be read by a machine."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from reference_generators import REFERENCE
 
 from engine.openvino import psnr
+from models.stylegan.converted import convert
 from models.stylegan.default import load_default_generator
 from models.stylegan.pixels import Pixels
 from tools.bench_engine import codes, main, open_peer, shrunk
@@ -39,3 +42,15 @@ def test_no_frames_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr("sys.argv", ["bench_engine", "--frames", "0"])
     assert main() == 2
     assert "at least one frame" in capsys.readouterr().err
+
+
+def test_an_own_generator_is_measured_in_its_own_sizes_and_without_a_peer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    convert(REFERENCE / "rosinality-64.pt", tmp_path / "own")
+    monkeypatch.setattr(
+        "sys.argv", ["bench", "--generator", str(tmp_path / "own"), "--backend", "torch", "--json", "--frames", "2"]
+    )
+    assert main() == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["backend"], line["size"], line["times_peer"]) for line in lines] == [("torch", 32, None), ("torch", 64, None)]
