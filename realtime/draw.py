@@ -17,7 +17,7 @@ FADE: Final = 0.6
 
 
 class Renderer(Protocol):
-    """What the engine offers: latents (1, num_ws, 512) in, finished pixels (H, W, 3) out."""
+    """What the engine offers: latents (1, num_ws, w_dim) in, finished pixels (H, W, 3) out."""
 
     def render(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]: ...
 
@@ -40,7 +40,7 @@ class FaceOnShow:
         return self._now.name
 
     def ws(self, t: float, emotion: NDArray[np.float32], strength: float, rig: dict[str, float]) -> NDArray[np.float32]:
-        """Latents (1, num_ws, 512) at time `t`."""
+        """Latents (1, num_ws, w_dim) at time `t`."""
         with self._lock:
             now, before, since = self._now, self._before, self._since
         ws = now.blend(emotion, strength, rig)

@@ -43,7 +43,7 @@ class LastingEngine:
         self._backend.warm_up()
 
     def render(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """ws (1, num_ws, 512) → picture (size, size, 3) RGB."""
+        """ws (1, num_ws, w_dim) → picture (size, size, 3) RGB."""
         while True:
             try:
                 return self._backend.render(ws)

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from models.errors import UserError
 from models.expression.paths import ExpressionPaths, load_paths
 from models.expression.walks import walk_paths
 from models.files import cache_folder
@@ -22,11 +23,13 @@ class Walks:
     """Does for an own generator what `realtime.faces.Faces` does for the default one.
 
     A seed whose expressions were searched for this very generator plays them; any other walks (`models.expression.walks`).
-    Raises `UserError` for a name that is not `seed:N`.
+    Raises `UserError` for a name that is not `seed:N`, and for networks to search with: they know the default generator only.
     """
 
     def __init__(self, settings: Face, generator: Generator, clock: Clock) -> None:
         self._clock = clock
+        if settings.networks is not None:
+            raise UserError("--networks searches expressions for the generator that ships; leave it away with --generator")
         first = seed_of(settings.name or "seed:0")
         seeds = [(first + key) % 2**32 for key in range(KEYS)]
         if not _searched(generator, first).exists():

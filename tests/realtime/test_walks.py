@@ -61,3 +61,8 @@ def test_expressions_of_another_generator_are_refused_in_one_line(cache: Path) -
 def test_a_face_that_is_no_seed_is_refused() -> None:
     with pytest.raises(UserError, match="seed:N"):
         Walks(Face(name="mona lisa"), reference_generator("sg2-32"), VirtualClock())
+
+
+def test_a_search_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leave it away with --generator"):
+        Walks(Face(networks=tmp_path), reference_generator("sg2-32"), VirtualClock())
