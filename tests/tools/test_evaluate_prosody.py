@@ -28,12 +28,14 @@ def test_nothing_voiced_gives_numbers() -> None:
 
 def test_both_are_of_the_same_moment() -> None:
     pytest.importorskip("librosa", reason="pyin, the reference for pitch, needs librosa")
-    # A leap of a sixth: frames that were compared with their neighbours would differ by more than the tolerance around it.
-    sound = np.concatenate([vowel(130.0), vowel(220.0)])
-    found = compare(sound)
+    # A pitch that moves by up to two octaves a second: frames compared with others 60 ms away would be off by 9 %.
+    f0 = 140.0 * 2 ** (0.3 * np.sin(2 * np.pi * 1.1 * np.arange(24_000) / 16_000))
+    phase = 2 * np.pi * np.cumsum(f0) / 16_000
+    breath = np.random.default_rng(0).normal(0, 1e-3, len(f0))
+    found = compare((0.05 * sum(np.sin(k * phase) / k for k in range(1, 10)) + breath).astype(np.float32))
     both = (found.reference > 0) & (found.ours > 0)
     assert both.mean() > 0.6
-    assert np.mean(np.abs(found.ours[both] / found.reference[both] - 1) > evaluate_prosody.GROSS) < 0.1
+    assert np.median(np.abs(found.ours[both] / found.reference[both] - 1)) < 0.03
 
 
 def test_from_a_manifest_to_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
