@@ -180,6 +180,7 @@ VOCABULARY: Final[Vocabulary] = {
     **{f"numpy.{core}.numeric._frombuffer": _array for core in ("core", "_core")},  # protocol 5
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.storage._load_from_bytes": _storage_in_stream,
     "torch_utils.persistence._reconstruct_persistent_obj": _network,
 }

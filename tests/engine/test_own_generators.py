@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from reference_generators import OFFICIAL, reference_generator
+from reference_generators import OFFICIAL, REFERENCE, reference_generator
 
 from engine import export
 from engine.choose import open_backend
@@ -16,6 +16,7 @@ from engine.openvino import OpenVinoBackend, noise_as_inputs, psnr
 from engine.pytorch import TorchOnCpu
 from engine.tensorrt import Network
 from models.errors import UserError
+from models.stylegan.checkpoint import build, read_checkpoint
 from models.stylegan.pixels import Pixels
 from models.stylegan.stylegan2 import StyleGan2, StyleGan2Config
 
@@ -112,6 +113,20 @@ def test_every_graph_is_read_by_tensorrt_typed_as_meant_and_built(pixels: Pixels
 def test_half_precision_draws_the_same_picture(pixels: Pixels) -> None:
     ws = every_row_another(pixels)
     assert psnr(pixels(ws).numpy(), pixels.in_half_precision()(ws).numpy()) >= 40
+
+
+def test_a_shrunk_picture_is_the_average_in_every_engine() -> None:
+    """What a show draws of a generator that is larger than the picture asked for."""
+    trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: the extra tensorrt-rtx")
+    checkpoint = read_checkpoint(REFERENCE / "rosinality-64.pt")
+    generator = build(checkpoint.config, checkpoint.tensors)
+    pixels = Pixels(generator, 32).eval()
+    ws = every_row_another(pixels)
+    expected = torch.nn.functional.avg_pool2d(generator.synthesis(ws), 2)[0].permute(1, 2, 0)
+    expected = (expected.clamp(-1, 1) + 1) * 127.5
+    with OpenVinoBackend(pixels, "f32") as backend:
+        assert np.abs(backend.render(ws.numpy()) - expected.numpy()).max() <= 1
+    assert Network(trt, onnx_file(pixels.in_half_precision())).build(("8.9",), lambda _: None)
 
 
 @pytest.mark.gpu

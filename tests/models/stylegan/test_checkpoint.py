@@ -54,6 +54,7 @@ def test_views_and_other_numbers_are_read_as_they_are(tmp_path: Path) -> None:
         buffers["w_avg"] = wide[1]
         parameters = network.child("mapping").child("fc0").state["_parameters"]
         parameters["weight"] = torch.nn.Parameter(parameters["weight"].T.contiguous().T.half())
+        parameters["weight"].note = "an attribute of its own"
 
     tensors = read(tmp_path, official_pickle("sg2-32", change=change)).tensors
     assert torch.equal(tensors["mapping.w_avg"], wide[1].float())
