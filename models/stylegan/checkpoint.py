@@ -64,7 +64,8 @@ def build(config: Config, tensors: Mapping[str, Tensor]) -> StyleGan2 | StyleGan
     generator = _empty(config)
     generator.load_state_dict(dict(tensors), strict=True, assign=True)
     if config.label is not None:
-        generator.mapping.label = torch.eye(config.c_dim)[config.label]
+        generator.mapping.label = torch.zeros(config.c_dim)
+        generator.mapping.label[config.label] = 1
     return generator.eval().requires_grad_(False)
 
 
@@ -95,7 +96,7 @@ def _loaded(config: Config, stored: Stored) -> dict[str, Tensor]:
         if name not in stored and name != W_AVG:
             raise Refused(f"the tensor {name} is missing")
         if name in stored and stored[name].size != expected[name]:
-            raise Refused(f"the tensor {name} should have the shape {expected[name]}, got {readable(str(stored[name].size))}")
+            raise Refused(f"the tensor {name} should have the shape {expected[name]}, got {stored[name].size}")
     for name in stored:
         if name not in expected:
             raise Refused(f"the tensor {readable(name)} has no place in a {config.architecture} of {config.resolution}²")
@@ -119,7 +120,7 @@ def _nvidia(network: PersistentObject, label: int | None) -> tuple[Config, Store
     width = _length(stored["mapping.fc0.weight"], 1)
     state = network.state
     if state.get("img_channels") != 3:
-        raise Refused(f"a generator of 3 colours was expected, this one has {readable(str(state.get('img_channels')))}")
+        raise Refused(f"a generator of 3 colours was expected, this one has {readable(state.get('img_channels'))}")
     common = {
         "resolution": state.get("img_resolution"),
         "z_dim": state.get("z_dim"),
@@ -188,7 +189,7 @@ def _rosinality(state: dict[Any, Any], latent_avg: object, label: int | None) ->
         end = None if keep is None else drop + keep
         given_up = tensor.size[:drop] + (() if end is None else tensor.size[end:])
         if any(length != 1 for length in given_up):
-            raise Refused(f"the tensor {name} should not have the shape {readable(str(tensor.size))}")
+            raise Refused(f"the tensor {name} should not have the shape {tensor.size}")
         stored[official] = StoredTensor(tensor.storage, tensor.offset, tensor.size[drop:end], tensor.stride[drop:end])
 
     def convolution(official: str, name: str, resolution: int | None, noise: int = 0) -> None:
@@ -234,24 +235,22 @@ def _rosinality(state: dict[Any, Any], latent_avg: object, label: int | None) ->
 
 def _take_filters(there: Stored, stored: Stored, blocks: int) -> None:
     """The filter that all layers share; rosinality stores it times 4, as upsampling uses it."""
-    if "convs.0.conv.blur.kernel" not in there:
-        raise Refused("the tensor convs.0.conv.blur.kernel is missing")
-    content = (there["convs.0.conv.blur.kernel"].load().float() / 4).numpy()
-    taps = StoredTensor(Storage(torch.float32, content.size, content.tobytes), 0, content.shape, (content.shape[-1], 1))
+    kernel = there.get("convs.0.conv.blur.kernel")
+    if kernel is None or kernel.size != (4, 4):
+        raise Refused("the tensor convs.0.conv.blur.kernel, of shape (4, 4), is missing")
+    content = (kernel.load().float() / 4).numpy()
+    taps = StoredTensor(Storage(torch.float32, 16, content.tobytes), 0, (4, 4), (4, 1))
     for b in range(blocks + 1):
         for layer in ("", "conv1.", *(("conv0.",) if b else ())):
             stored[f"synthesis.b{4 << b}.{layer}resample_filter"] = taps
 
 
 def _length(tensor: StoredTensor, axis: int) -> int:
-    """How long a tensor says that it is along an axis. Raises `Refused` where it does not say a length."""
+    """How long a tensor is along an axis. Raises `Refused` where it has no such axis."""
     try:
-        length = tensor.size[axis]
+        return tensor.size[axis]
     except IndexError:
-        length = None
-    if type(length) is not int or length < 1:
-        raise Refused("a tensor in it is described in a way that is not known")
-    return length
+        raise Refused(f"a tensor of shape {tensor.size} is where a matrix was expected") from None
 
 
 def _modules(network: PersistentObject) -> dict[str, PersistentObject]:

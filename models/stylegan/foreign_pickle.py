@@ -56,9 +56,11 @@ class Stateful:
         raise NotImplementedError
 
 
-def readable(text: object) -> str:
-    """A stranger's text for a message: one line, short, printable everywhere."""
-    shown = ascii(text)[1:-1] if isinstance(text, str) else type(text).__name__
+def readable(value: object) -> str:
+    """A stranger's value for a message: one line, short, printable everywhere; of containers, which may be endless, the type."""
+    if isinstance(value, (bool, float, type(None))) or (isinstance(value, int) and abs(value) < LARGEST_KEY):
+        return str(value)
+    shown = ascii(value)[1:-1] if isinstance(value, str) else f"a {type(value).__name__}"
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 

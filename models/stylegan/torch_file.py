@@ -27,6 +27,7 @@ from models.stylegan.foreign_pickle import Name, Refused, Stateful, Vocabulary, 
 LARGEST_FILE: Final = 16 * 2**30  # bytes
 LARGEST_PICKLE: Final = 64 * 2**20  # bytes of `data.pkl` in an archive: it holds no weights
 LARGEST_TENSOR: Final = 2**28  # numbers
+MOST_AXES: Final = 8
 STREAM_MAGIC: Final = 0x1950A86A20F9469CFC6C
 STREAM_VERSION: Final = 1001
 
@@ -53,22 +54,18 @@ class Storage:
     read: Callable[[], bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredTensor:
-    """A view of a storage, as the file describes it: nothing is checked until `load`."""
+    """A view of a storage, as the file describes it: numbers, but not yet held against what is stored."""
 
-    storage: object
-    offset: object
-    size: tuple[Any, ...]
-    stride: tuple[Any, ...]
+    storage: Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
 
     def load(self) -> Tensor:
         """The numbers in a tensor of its own. Raises `Refused` where the description does not fit what is stored."""
         storage = self.storage
-        numbers = (self.offset, *self.size, *self.stride)
-        if not isinstance(storage, Storage) or any(type(n) is not int or n < 0 for n in numbers) or len(self.size) > 8:
-            raise Refused("a tensor in it is described in a way that is not known")
-        assert isinstance(self.offset, int)
         count, last = 1, self.offset
         for length, step in zip(self.size, self.stride, strict=True):
             count *= length
@@ -84,7 +81,7 @@ class StoredTensor:
         return row.as_strided(self.size, self.stride, self.offset).clone(memory_format=torch.contiguous_format)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PersistentObject:
     """A network of NVIDIA's, as its pickle describes it: class, attributes, and the source text, which is never run."""
 
@@ -125,8 +122,10 @@ def _array(*_: object) -> NumpyArray:
     return NumpyArray()
 
 
-def _tensor(storage: object, offset: object, size: tuple[Any, ...], stride: tuple[Any, ...], *_: object) -> StoredTensor:
-    if not (isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride)):
+def _tensor(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> StoredTensor:
+    numbers = (offset, *size, *stride)
+    plain = isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride) <= MOST_AXES
+    if not (plain and isinstance(storage, Storage) and all(type(n) is int and 0 <= n < 2**60 for n in numbers)):
         raise ValueError
     return StoredTensor(storage, offset, size, stride)
 
@@ -295,7 +294,7 @@ def _described(identity: tuple[Any, ...]) -> tuple[str, torch.dtype, int]:
     if word != "storage" or dtype is None or not isinstance(key, str) or not re.fullmatch(r"\w{1,64}", key):
         raise Refused("a storage in it is described in a way that is not known")
     if type(numel) is not int or not 0 <= numel <= LARGEST_TENSOR:
-        raise Refused(f"a storage in it should hold {readable(str(numel))} numbers; up to {LARGEST_TENSOR} are read")
+        raise Refused(f"a storage in it should hold {readable(numel)} numbers; up to {LARGEST_TENSOR} are read")
     return key, dtype, numel
 
 

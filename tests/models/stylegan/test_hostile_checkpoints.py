@@ -27,8 +27,9 @@ from reference_generators import REFERENCE, Network, official_pickle
 
 from models.errors import UserError
 from models.stylegan import foreign_pickle
-from models.stylegan.checkpoint import read_checkpoint
+from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.foreign_pickle import Refused, read_pickle
+from models.stylegan.stylegan2 import StyleGan2Config
 from models.stylegan.torch_file import STREAM_MAGIC
 
 WATCHED = ("exec", "compile", "import", "os.", "subprocess.", "socket.", "shutil.", "ctypes.", "pickle.find_class", "open")
@@ -176,7 +177,7 @@ def stream(numbers: bytes, numel: int = 4, count: int | None = None, obj: bytes 
         (stream(bytes(16), numel=2**40), "1099511627776 numbers"),
         (stream(bytes(16), numel=-1), "-1 numbers"),
         (stream(bytes(16), keys=("1",)), "the storage 1 is cut off"),
-        (stream(bytes(16), keys=([],)), "the storage list is cut off"),
+        (stream(bytes(16), keys=([],)), "the storage a list is cut off"),
         (stream(bytes(16)), "no generator"),
     ],
 )
@@ -273,6 +274,61 @@ def test_bombs_are_defused_in_little_memory(path: Path, bomb: str, monkeypatch: 
         assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
     finally:
         tracemalloc.stop()
+
+
+def laughs() -> tuple[Any, ...]:
+    """A hundred lines of pickle whose text would be longer than all books."""
+    laugh: tuple[Any, ...] = ("ha",)
+    for _ in range(100):
+        laugh = (laugh, laugh)
+    return laugh
+
+
+ATTRIBUTES = {
+    "": ["img_channels", "img_resolution", "z_dim", "w_dim", "c_dim", "_modules", "_buffers"],
+    "mapping": ["num_layers", "_parameters", "_modules"],
+    "mapping.fc0": ["weight_gain", "_parameters"],
+    "synthesis": ["_modules"],
+}
+OF_STYLEGAN2 = {"synthesis.b8": ["architecture", "_modules"], "synthesis.b8.conv0": ["conv_clamp", "activation", "use_noise"]}
+OF_STYLEGAN3 = {"synthesis": ["_init_kwargs", "_init_args", "layer_names", "num_layers", "margin_size"]}
+ENDLESS = [
+    (name, place, attribute)
+    for name, places in (("sg2-32", ATTRIBUTES), ("sg3t-32", ATTRIBUTES), ("sg2-32", OF_STYLEGAN2), ("sg3t-32", OF_STYLEGAN3))
+    for place, attributes in places.items()
+    for attribute in attributes
+]
+
+
+@pytest.mark.parametrize(("name", "place", "attribute"), ENDLESS)
+def test_an_attribute_without_end_is_refused_and_not_written_out(path: Path, name: str, place: str, attribute: str) -> None:
+    def change(network: Network) -> None:
+        for part in filter(None, place.split(".")):
+            network = network.child(part)
+        network.state[attribute] = laughs()
+
+    assert outcome(path, official_pickle(name, change=change))
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_a_tensor_described_without_end_is_refused(path: Path, place: int) -> None:
+    class Endless:
+        def __reduce__(self) -> tuple[Any, ...]:
+            described: list[Any] = [torch.zeros(64), 0, (64,), (1,)]
+            described[place] = laughs()
+            return torch._utils._rebuild_tensor_v2, (*described, False, {})
+
+    def change(network: Network) -> None:
+        network.child("mapping").state["_buffers"]["w_avg"] = Endless()
+
+    assert "is called in a way that is not known" in outcome(path, official_pickle("sg2-32", change=change))
+
+
+def test_very_many_classes_take_no_memory(path: Path) -> None:
+    """A label is one of `c_dim` classes: a table of all of them would take their number squared."""
+    config = StyleGan2Config(resolution=8, z_dim=2, w_dim=2, mapping_layers=1, channels=[1, 1], c_dim=50_000, label=7)
+    tensors = {name: torch.zeros(shape) for name, shape in shapes(config).items()}
+    assert build(config, tensors).mapping.label.nonzero().tolist() == [[7]]
 
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
