@@ -22,7 +22,7 @@ from models.files import cache_folder, written_beside
 from models.stylegan.pixels import Pixels
 
 MODULES: Final = ("tensorrt", "tensorrt_rtx_bindings")  # the same names inside; the first one that is installed is taken
-WORKSPACE: Final = 1 << 30  # bytes of GPU memory that building may use for trying kernels
+WORKSPACE: Final = 2 << 30  # bytes of GPU memory that building may use for trying kernels; StyleGAN3 at 1024² needs 1.1 GiB
 
 log = logging.getLogger(__name__)
 
