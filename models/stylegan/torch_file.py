@@ -24,7 +24,7 @@ from torch import Tensor
 from models.errors import UserError
 from models.stylegan.foreign_pickle import Name, Refused, Stateful, Vocabulary, read_pickle, readable
 
-LARGEST_FILE: Final = 16 * 2**30  # bytes
+LARGEST_FILE: Final = 4 * 2**30  # bytes; the largest official ones have a tenth of that
 LARGEST_PICKLE: Final = 64 * 2**20  # bytes of `data.pkl` in an archive: it holds no weights
 LARGEST_TENSOR: Final = 2**28  # numbers
 MOST_AXES: Final = 8

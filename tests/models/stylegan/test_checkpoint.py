@@ -242,6 +242,15 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> No
             read_checkpoint(path)
 
 
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "huge.pkl"
+    with path.open("wb") as file:
+        file.write(b"\x80\x04\x8e\x00\x00\x00\x00\x01\x00\x00\x00")
+        file.truncate(5 * 2**30)  # takes no room: nothing is written
+    with pytest.raises(UserError, match="larger than 4 GiB"):
+        read_checkpoint(path)
+
+
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
