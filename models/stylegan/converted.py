@@ -34,6 +34,8 @@ def load_generator(path: Path, label: int | None = None) -> Generator:
     """
     if path.is_dir():
         return load_folder(path)
+    if not path.is_file():
+        raise UserError(f"the generator {path} is neither a file nor a folder; name a .pkl, a .pt or a converted folder")
     try:
         source = sha256_of(path)
     except OSError as error:

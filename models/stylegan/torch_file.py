@@ -205,6 +205,8 @@ def open_foreign(path: Path) -> Iterator[object]:
 
     Raises `UserError`, with one line, for a file that can't be read and for whatever turns out wrong inside the block.
     """
+    if not path.is_file():  # a folder, or a device or pipe that never ends
+        raise UserError(f"{path} can't be read, it is no file; name a .pkl or .pt file of StyleGAN2 or 3")
     try:
         with path.open("rb") as file:
             size = path.stat().st_size

@@ -1,6 +1,7 @@
 """Converted generators: written whole or not at all, loaded bit for bit, refused when damaged."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,12 @@ def test_damaged_folders_are_refused_in_one_line(snapshot: Path, tmp_path: Path)
 
 def test_rosinalitys_file_has_no_licence_text(tmp_path: Path) -> None:
     assert convert(REFERENCE / "rosinality-64.pt", tmp_path / "out")["licence"] is None
+
+
+def test_what_is_neither_file_nor_folder_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("nothing", "pipe"):
+        with pytest.raises(UserError, match="neither a file nor a folder"):
+            load_generator(tmp_path / name)
+        with pytest.raises(UserError, match="it is no file"):
+            convert(tmp_path / name, tmp_path / "out")
