@@ -1,6 +1,6 @@
 """Corpora of acted speech for `train_emotion`: manifest, decoding, recording conditions, features on disk.
 
-A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion` (others are ignored).
+A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong).
 Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
 (room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
 """
@@ -26,6 +26,7 @@ from models.labels import EMOTIONS
 Sound = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
 _COLUMNS: Final = ("path", "corpus", "speaker", "emotion")
+_INTENSITIES: Final = ("normal", "strong")
 _MARGIN: Final = 6  # chunks of 32 ms kept before and after the speech
 _BATCH: Final = 32
 
@@ -38,6 +39,7 @@ class Clip:
     corpus: str
     speaker: str
     emotion: int
+    intensity: int = -1  # 1 strong, 0 normal, -1 where the manifest does not say
 
 
 def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
@@ -60,7 +62,9 @@ def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
         elif not path.is_file():
             complaints.append(f"line {number}: no such file {path}")
         else:
-            clips.append(Clip(path, row["corpus"], row["speaker"], EMOTIONS.index(row["emotion"])))
+            said = row.get("intensity")
+            intensity = _INTENSITIES.index(said) if said in _INTENSITIES else -1
+            clips.append(Clip(path, row["corpus"], row["speaker"], EMOTIONS.index(row["emotion"]), intensity))
     return clips, complaints
 
 
@@ -170,13 +174,10 @@ class FeatureCache:
 
     def copy(self, number: int) -> Copy:
         """Features of all clips; number 0 as recorded, others under drawn conditions."""
-        return Copy(*self._arrays(f"copy{number}", ("frames", "speech", "offsets"), lambda: self._record(number)))
+        return Copy(*self.kept(f"copy{number}", ("frames", "speech", "offsets"), lambda: self._record(number)))
 
-    def voices(self, number: int, compute: Callable[[], Arrays]) -> Arrays:
-        """What `compute` says of the voices in copy `number`."""
-        return self._arrays(f"voices{number}", ("total", "count"), compute)
-
-    def _arrays(self, kind: str, names: tuple[str, ...], compute: Callable[[], Arrays]) -> Arrays:
+    def kept(self, kind: str, names: tuple[str, ...], compute: Callable[[], Arrays]) -> Arrays:
+        """Arrays of that kind, found or computed."""
         files = [self._folder / f"{kind}-{name}.npy" for name in names]
         if not all(file.exists() for file in files):
             for file, array in zip(files, compute(), strict=True):
@@ -206,7 +207,7 @@ class FeatureCache:
         return np.concatenate(samples), np.concatenate(chunks), np.array(sample_ends), np.array(chunk_ends)
 
     def _record(self, number: int) -> Arrays:
-        samples, chunks, sample_ends, chunk_ends = self._arrays(
+        samples, chunks, sample_ends, chunk_ends = self.kept(
             "sound", ("samples", "chunks", "sample_ends", "chunk_ends"), self._decode
         )
         front_end = FrontEnd()

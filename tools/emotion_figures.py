@@ -64,3 +64,13 @@ def fit_temperature(log_probabilities: NDArray[np.floating[Any]], labels: Labels
         left, right = high - ratio * (high - low), low + ratio * (high - low)
         low, high = (low, right) if loss(left) < loss(right) else (left, high)
     return float(np.exp((low + high) / 2))
+
+
+def intensity_correlation(intensity: NDArray[np.floating[Any]], heard: NDArray[np.floating[Any]]) -> float | None:
+    """Spearman's rank correlation of what is heard with 0 normal and 1 strong; None where the labels (-1 unknown) lack either."""
+    said = intensity >= 0
+    if len(np.unique(intensity[said])) < 2:
+        return None
+    # The ranks of two values are a linear function of them.
+    ranks = np.argsort(np.argsort(heard[said]))
+    return float(np.corrcoef(intensity[said], ranks)[0, 1])

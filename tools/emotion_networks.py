@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.network import EmotionNetwork
+from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.voice_activity import SileroNetwork
 from models.errors import UserError
 from tools.emotion_corpus import Clip
@@ -80,4 +81,4 @@ class Networks:
             ) from error
         except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise UserError(f"{path} does not hold a network of this version or is damaged; train it again") from error
-        return EmotionClassifier(network, SileroNetwork.load(), (stranger, known))
+        return EmotionClassifier(network, SpeechEncoder.load(), SileroNetwork.load(), (stranger, known))

@@ -4,16 +4,16 @@
     python -m tools.train_emotion --data ../shared/data/speech --leave-corpus-out  # each corpus by a network that never heard it
     python -m tools.train_emotion --data ../shared/data/speech --ship             # on everything, into models/emotion/weights
 
-Each network that is finished is kept in --work, so an interrupted run goes on where it was. Calibration (--ship) uses
-the folds' verdicts on their test speakers. `--data` may be any folder with a manifest.csv; see tools/emotion_corpus.py.
+Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted run goes on where it
+was. Calibration (--ship) uses the folds' verdicts on their test speakers. `--data` may be any folder with a manifest.csv; see
+tools/emotion_corpus.py.
 """
 
 import argparse
-import functools
 import json
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,22 +27,27 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.emotion.classifier import EXCITED, WEIGHTS
+from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.network import EmotionNetwork
+from models.emotion.speech_encoder import SpeechEncoder
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip, FeatureCache, read_manifest
-from tools.emotion_examples import Examples, Voices, voice_sums
-from tools.emotion_figures import binary_recall, fit_temperature, unweighted_average_recall
+from tools.emotion_embeddings import Embedded, Examples, embed
+from tools.emotion_examples import Windows, test_windows, training_windows
+from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 
 N_FOLDS: Final = 5
-_BATCH: Final = 64
+_BATCH: Final = 256
 _MODES: Final = {"stranger": 0.0, "known": 60.0}  # seconds of the voice's other clips
 _AROUSAL_WEIGHT: Final = 0.4
+_INTENSITY_WEIGHT: Final = 0.4
+_LEARNING_RATE: Final = 1e-3
 _LABEL_SMOOTHING: Final = 0.1
 _AVERAGE: Final = 0.998  # of the weights, per step
-_WARM_UP: Final = 200  # steps; a quarter of a very short training
+_WARM_UP: Final = 100  # steps; a quarter of a very short training
 
 Floats = NDArray[np.float32]
 Tell = Callable[[str, int, int], None]
@@ -84,36 +89,46 @@ def prepare(manifest: Path, work: Path, n_copies: int, tell: Tell) -> Study:
     for complaint in complaints:
         Console(stderr=True).print(f"skipped {complaint}")
     cache = FeatureCache(clips, work / "features", lambda what, done: tell(what, done, len(clips)))
-    copies = [cache.copy(number) for number in range(n_copies)]
-    front_end = FrontEnd()
-    pairs = [cache.voices(number, functools.partial(voice_sums, copy, front_end)) for number, copy in enumerate(copies)]
-    voices = Voices(np.stack([total for total, _ in pairs]), np.stack([count for _, count in pairs]))
-    return Study(clips, Examples(clips, copies, voices, front_end), folds(clips))
+    embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
+
+    def vectors(kind: str, windows: Iterator[Windows], n: int) -> Embedded:
+        def told() -> Iterator[Windows]:
+            for part in windows:
+                tell(f"vectors of {kind}", int(part.clips.max()), n)
+                yield part
+
+        return Embedded(*cache.kept(f"embedded-{kind}", Embedded._fields, lambda: embed(embedding, told())))
+
+    training = [vectors(f"copy{k}", training_windows(clips, cache.copy(k), seed=k), len(clips)) for k in range(n_copies)]
+    test = vectors("test", test_windows(clips, cache.copy(0)), len(clips))
+    return Study(clips, Examples(clips, training, test), folds(clips))
 
 
 def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tell: Callable[[int, int], None]) -> EmotionNetwork:
     """A network trained on the clips `among`; the average of its weights over the last steps."""
     torch.manual_seed(seed)
     network, average = EmotionNetwork(), EmotionNetwork()
-    mean, std = study.examples.everyone(among)
-    network.feature_mean.copy_(mean)
-    network.feature_std.copy_(std)
+    mean, std = study.examples.statistics(among)
+    network.mean.copy_(mean)
+    network.std.copy_(std)
     average.load_state_dict(network.state_dict())
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.03)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=0.05)
     n_steps = n_samples // _BATCH
     network.train()
     for step, batch in enumerate(study.examples.batches(among, mean.numpy(), _BATCH, seed)):
         if step == n_steps:
             break
-        progress = step / n_steps
         for group in optimizer.param_groups:
-            group["lr"] = (
-                2e-3 * min(1.0, step / min(_WARM_UP, 0.25 * n_steps)) * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-5
-            )
-        verdict = network(batch.features, batch.speech, batch.centre, batch.known)
+            warm = min(1.0, step / min(_WARM_UP, 0.25 * n_steps))
+            group["lr"] = _LEARNING_RATE * warm * (0.5 + 0.5 * math.cos(math.pi * step / n_steps)) + 1e-5
+        verdict = network(batch.embedding, batch.centre, batch.known)
         excited = torch.tensor(EXCITED)[batch.emotion]
         loss = nn.functional.cross_entropy(verdict.emotion, batch.emotion, label_smoothing=_LABEL_SMOOTHING)
         loss = loss + _AROUSAL_WEIGHT * nn.functional.binary_cross_entropy_with_logits(verdict.arousal, excited)
+        said = batch.intensity >= 0
+        if bool(said.any()):
+            strong = nn.functional.binary_cross_entropy_with_logits(verdict.intensity[said], batch.intensity[said])
+            loss = loss + _INTENSITY_WEIGHT * said.float().mean() * strong
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -128,15 +143,13 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
 
 @torch.no_grad()
 def verdicts(network: EmotionNetwork, study: Study, among: NDArray[np.int64], seconds: float) -> Floats:
-    """Log probabilities and the arousal's logit (clips, 6), each clip's windows averaged."""
-    total = np.zeros((len(study.clips), len(EMOTIONS) + 1), np.float64)
-    count = np.zeros(len(study.clips))
-    for ids, batch in study.examples.test_batches(among, network.feature_mean.numpy(), seconds):
-        verdict = network(batch.features, batch.speech, batch.centre, batch.known)
-        both = torch.cat([verdict.emotion.log_softmax(-1), verdict.arousal[:, None]], dim=-1)
-        np.add.at(total, ids, both.numpy())
-        np.add.at(count, ids, 1)
-    return (total[among] / count[among, None]).astype(np.float32)
+    """Log probabilities, the arousal's logit and the intensity's (clips, 7), each clip's windows averaged."""
+    total = np.zeros((len(study.clips), len(EMOTIONS) + 2), np.float64)
+    ids, batch = study.examples.test_batch(among, network.mean.numpy(), seconds)
+    verdict = network(batch.embedding, batch.centre, batch.known)
+    columns = [verdict.emotion.log_softmax(-1), verdict.arousal[:, None], verdict.intensity[:, None]]
+    np.add.at(total, ids, torch.cat(columns, dim=-1).numpy())
+    return (total[among] / np.bincount(ids, minlength=len(total))[among, None]).astype(np.float32)
 
 
 def run(
@@ -168,6 +181,7 @@ def table(study: Study, answers: dict[str, Floats], among: NDArray[np.int64]) ->
             figures[mode][corpus] = {
                 "uar": unweighted_average_recall(labels, answer[rows, :5].argmax(1)),
                 "excited": binary_recall(labels, answer[rows, 5] > 0),
+                "intensity": intensity_correlation(study.examples.intensity[among[rows]], answer[rows, 6]),
                 "clips": int(rows.sum()),
             }
     return figures
@@ -184,7 +198,7 @@ def show(console: Console, title: str, figures: dict[str, Any]) -> None:
 
 
 def cross_validate(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[dict[str, Floats], NDArray[np.int64]]:
-    """Verdicts on every clip by the network that did not hear its speaker: (clips, 6) per mode, and the clips' numbers."""
+    """Verdicts on every clip by the network that did not hear its speaker: (clips, 7) per mode, and the clips' numbers."""
     tests = [np.flatnonzero(study.fold == k) for k in range(N_FOLDS)]
     parts = [run(study, f"fold{k}", np.flatnonzero(study.fold != k), tests[k], args, tell) for k in range(N_FOLDS)]
     return {mode: np.concatenate([part[mode] for part in parts]) for mode in _MODES}, np.concatenate(tests)

@@ -1,7 +1,7 @@
 """The listener: every 100 ms, what emotion the last three seconds of speech carry.
 
-Sound -> frames (front_end, each computed once) and voice activity -> window without its level, minus the voice's own
-mean (voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion: it relaxes to neutral.
+Sound -> frames (front_end, each computed once) and voice activity -> the window's vector (embedding), minus the voice's own mean
+(voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion: it relaxes to neutral.
 """
 
 import hashlib
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.network import EmotionNetwork
+from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
 from models.emotion.voice_mean import VoiceMean
 from models.emotion.voice_profile import VoiceProfile
@@ -45,21 +47,31 @@ _SPEAKING: Final = 15  # newest frames that decide whether somebody speaks now
 @dataclass(frozen=True)
 class Hearing:
     """What is heard: `probabilities` float32 (5,) in the order of EMOTIONS, sum 1; `confidence` 0 (no idea, or nobody speaks)
-    .. 1; `speaking` now; `arousal` -1 (calm) .. 1 (excited) and `valence` -1 (unpleasant) .. 1 (pleasant), 0 without speech."""
+    .. 1; `speaking` now; `arousal` -1 (calm) .. 1 (excited) and `valence` -1 (unpleasant) .. 1 (pleasant), 0 without speech;
+    `intensity` 0 .. 1, how strongly the emotion is expressed, 0.5 where that can't be told."""
 
     probabilities: Floats
     confidence: float
     speaking: bool
     arousal: float
     valence: float
+    intensity: float = 0.5
 
 
 class Window(NamedTuple):
-    """What the network saw: features (T, N_FEATURES), mask (T,), and how many of its last frames were new."""
+    """What the network saw: the vector (N_EMBEDDING,), how many frames of speech it speaks of, and how many of them were new."""
 
-    features: Floats
-    speech: Floats
+    embedding: Floats
+    n_speech: int
     n_new: int
+
+
+class _Judgement(NamedTuple):
+    """Calibrated logits (5,) of the emotions, that of being excited, and that of being strongly expressed."""
+
+    logits: Floats
+    arousal: float
+    intensity: float
 
 
 class EmotionClassifier:
@@ -69,13 +81,16 @@ class EmotionClassifier:
     HOP: Final = 1_600  # samples, 100 ms
     WINDOW: Final = 48_000  # samples, 3 s
 
-    def __init__(self, network: EmotionNetwork, voice_activity: SileroNetwork, temperature: tuple[float, float]) -> None:
+    def __init__(
+        self, network: EmotionNetwork, encoder: SpeechEncoder, voice_activity: SileroNetwork, temperature: tuple[float, float]
+    ) -> None:
         """`temperature`: what divides the logits for a stranger and for a known voice."""
         self._network = network.eval()
         self._temperature = temperature
         self._front_end = FrontEnd()
+        self._embed = WindowEmbedding(self._front_end, encoder)
         self._voice_activity = VoiceActivity(voice_activity)
-        self._voice = VoiceMean(network.feature_mean.numpy())
+        self._voice = VoiceMean(network.mean.numpy())
         self._window_frames = n_frames(self.WINDOW)
         state = network.state_dict()
         self.identity: Final = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()[:16]
@@ -99,7 +114,7 @@ class EmotionClassifier:
             raise UserError(
                 f"{weights} does not hold this version's emotion classifier or is damaged; restore the file from the repository"
             ) from error
-        return cls(network, SileroNetwork.load(), (stranger, known))
+        return cls(network, SpeechEncoder.load(), SileroNetwork.load(), (stranger, known))
 
     def adopt(self, profile: VoiceProfile | None) -> None:
         """From now on this voice, or a stranger's; forgets the sound so far. Raises UserError if made with other weights."""
@@ -139,15 +154,15 @@ class EmotionClassifier:
         evidence = min(1.0, n_speech / _ENOUGH_SPEECH) * float(np.clip(1.0 - (silence - _HOLD) / _FADE, 0.0, 1.0))
         if n_speech < _LEAST_SPEECH or evidence == 0.0:
             self.window = None
-            return Hearing(_NEUTRAL_ONLY.copy(), 0.0, False, 0.0, 0.0)
+            return Hearing(_NEUTRAL_ONLY.copy(), 0.0, False, 0.0, 0.0, 0.5)
 
         mask = _newest_utterance(speech)
-        features = self._front_end.network_input(self._frames, torch.from_numpy(mask)).numpy()
-        self.window = Window(features, mask, new_frames)
-        logits, arousal = self._judge(self.window)
-        heard = torch.softmax(torch.from_numpy(logits), dim=-1).numpy()
-        if silence < new_frames:
-            self._voice.add(features[-new_frames:], mask[-new_frames:], heard)
+        embedding = self._embed(self._frames[None], torch.from_numpy(mask)[None])[0].numpy()
+        n_new = int(mask[-new_frames:].sum()) if silence < new_frames else 0
+        self.window = Window(embedding, int(mask.sum()), n_new)
+        verdict = self._judge(self.window)
+        heard = torch.softmax(torch.from_numpy(verdict.logits), dim=-1).numpy()
+        self._voice.add(embedding, n_new, heard)
 
         probabilities = _NEUTRAL_ONLY + evidence * (heard - _NEUTRAL_ONLY)
         probabilities /= probabilities.sum()
@@ -156,26 +171,32 @@ class EmotionClassifier:
             probabilities=probabilities.astype(np.float32),
             confidence=evidence * float(np.clip(1.0 - entropy, 0.0, 1.0)),
             speaking=silence < _SPEAKING,
-            arousal=evidence * math.tanh(arousal / 2.0),
+            arousal=evidence * math.tanh(verdict.arousal / 2.0),
             valence=float(np.clip(probabilities @ _PLEASANT, -1.0, 1.0)),
+            intensity=0.5 + evidence * 0.5 * math.tanh(verdict.intensity / 2.0),
         )
 
     def logits(self, window: Window) -> Floats:
         """Calibrated logits (5,) of a window, for the voice as it is known now."""
-        return self._judge(window)[0]
+        return self._judge(window).logits
 
     @torch.no_grad()
-    def _judge(self, window: Window) -> tuple[Floats, float]:
-        """Calibrated logits (5,) of the emotions, and that of being excited."""
+    def _judge(self, window: Window) -> "_Judgement":
         centre, known = self._voice.centre()
-        features, speech = torch.from_numpy(window.features), torch.from_numpy(window.speech)
-        verdict = self._network(features[None], speech[None], torch.from_numpy(centre)[None], torch.tensor([known]))
+        embedding, centre_ = torch.from_numpy(window.embedding)[None], torch.from_numpy(centre)[None]
+        verdict = self._network(embedding, centre_, torch.tensor([known]))
         stranger_temperature, known_temperature = self._temperature
         temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
         logits: Floats = verdict.emotion[0].numpy() / np.float32(temperature)
         if self._profile is not None:
-            logits = logits + self._profile.correction(window.features, window.speech)
-        return logits, float(verdict.arousal[0]) / temperature
+            logits = logits + self._profile.correction(self.standardised(window))
+        return _Judgement(logits, float(verdict.arousal[0]) / temperature, float(verdict.intensity[0]))
+
+    def standardised(self, window: Window) -> Floats:
+        """A window's vector (N_EMBEDDING,) as the network sees it, minus the voice as it is known now."""
+        embedding, centre = torch.from_numpy(window.embedding), torch.from_numpy(self._voice.centre()[0])
+        values: Floats = self._network.standardised(embedding, centre).numpy()
+        return values
 
     def _listen(self, samples: Floats) -> int:
         """Take in new sound; how many new frames it gave."""

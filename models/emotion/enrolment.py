@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.emotion.classifier import EmotionClassifier, Window
-from models.emotion.voice_mean import FRAMES_PER_SECOND, sums
-from models.emotion.voice_profile import VoiceProfile, no_correction, statistics
+from models.emotion.embedding import N_EMBEDDING
+from models.emotion.voice_mean import FRAMES_PER_SECOND
+from models.emotion.voice_profile import VoiceProfile, no_correction
 from models.errors import UserError
 from models.labels import EMOTIONS
 
@@ -38,7 +39,7 @@ def enrol(classifier: EmotionClassifier, recordings: Sequence[Recording]) -> Voi
     classifier.adopt(None)
     heard = [list(_windows(classifier, recording.samples)) for recording in recordings]
     total, count = _voice(heard, [recording.emotion for recording in recordings])
-    seconds = float(count.max()) / FRAMES_PER_SECOND
+    seconds = count / FRAMES_PER_SECOND
     if seconds < LEAST_SECONDS:
         raise UserError(
             f"only {seconds:.1f} s of speech were heard, a profile needs {LEAST_SECONDS:.0f}; speak longer, or nearer"
@@ -47,7 +48,7 @@ def enrol(classifier: EmotionClassifier, recordings: Sequence[Recording]) -> Voi
     plain = VoiceProfile(classifier.identity, total, count, *no_correction(), sentences=numbers, seconds=round(seconds, 2))
     examples = []
     for windows, recording in zip(heard, recordings, strict=True):
-        telling = [window for window in windows if window.speech.sum() >= _LEAST_SPEECH]
+        telling = [window for window in windows if window.n_speech >= _LEAST_SPEECH]
         if recording.emotion is not None and telling:
             examples.append((telling, recording.emotion))
     if len({emotion for _, emotion in examples}) < _LEAST_EMOTIONS:
@@ -68,32 +69,25 @@ def _windows(classifier: EmotionClassifier, samples: Floats) -> Iterator[Window]
             yield classifier.window
 
 
-def _voice(heard: Sequence[Sequence[Window]], emotions: Sequence[int | None]) -> tuple[Floats, Floats]:
-    """Sum and count (N_FEATURES,) of the voice, every frame once.
+def _voice(heard: Sequence[Sequence[Window]], emotions: Sequence[int | None]) -> tuple[Floats, float]:
+    """Sum (N_EMBEDDING,) and count of frames of the voice, every frame of speech once.
 
     Each known emotion weighs alike in the mean: a voice that was enrolled mostly angry is not an angry voice."""
-    parts = []
+    means, count = [], 0.0
     for emotion in set(emotions):
-        pairs = [
-            sums(w.features[len(w.features) - w.n_new :], w.speech[len(w.speech) - w.n_new :])
-            for windows, label in zip(heard, emotions, strict=True)
-            if label == emotion
-            for w in windows
-        ]
-        if pairs:
-            parts.append((np.sum([total for total, _ in pairs], axis=0), np.sum([count for _, count in pairs], axis=0)))
-    if not parts:
-        return np.zeros(1, np.float32), np.zeros(1, np.float32)
-    counts = np.stack([count for _, count in parts])
-    means = np.stack([total / np.maximum(count, 1.0) for total, count in parts])
-    mean = (means * (counts > 0)).sum(0) / np.maximum((counts > 0).sum(0), 1)
-    return (mean * counts.sum(0)).astype(np.float32), counts.sum(0).astype(np.float32)
+        windows = [w for own, label in zip(heard, emotions, strict=True) if label == emotion for w in own if w.n_new]
+        if windows:
+            frames = np.array([w.n_new for w in windows], np.float32)
+            means.append(np.average(np.stack([w.embedding for w in windows]), axis=0, weights=frames))
+            count += float(frames.sum())
+    mean = np.mean(means, axis=0) if means else np.zeros(N_EMBEDDING)
+    return (mean * count).astype(np.float32), count
 
 
 def _fit(classifier: EmotionClassifier, examples: Sequence[tuple[Sequence[Window], int]]) -> tuple[Floats, Floats, Floats]:
     """Offset, weight and bias of the correction; a convex problem, solved to its end."""
     flat = [(window, emotion, 1.0 / len(windows)) for windows, emotion in examples for window in windows]
-    x = np.stack([statistics(window.features, window.speech) for window, _, _ in flat])
+    x = np.stack([classifier.standardised(window) for window, _, _ in flat])
     logits = torch.from_numpy(np.stack([classifier.logits(window) for window, _, _ in flat]))
     emotion = torch.tensor([emotion for _, emotion, _ in flat])
     share = np.array([share for _, _, share in flat], np.float32)

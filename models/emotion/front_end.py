@@ -17,10 +17,10 @@ SAMPLE_RATE: Final = pitch.SAMPLE_RATE
 HOP_LENGTH: Final = 160  # samples, 10 ms
 BLOCK: Final = pitch.BLOCK  # samples that one frame looks at
 WIN_LENGTH: Final = 400  # samples, 25 ms, of the MFCC
-N_FFT: Final = 512
-N_MELS: Final = 64
+N_FFT: Final = 400
+N_MELS: Final = 80
 N_MFCC: Final = 40
-F_MIN, F_MAX = 60.0, 7_500.0  # Hz: above it, bandwidth would tell the recording, not the mood
+F_MIN, F_MAX = 0.0, 8_000.0  # Hz
 
 VOICE_FEATURES: Final = ("log_f0", "harmonicity", "h1_h2", "h1_a3")
 N_FRAME_FEATURES: Final = N_MELS + len(VOICE_FEATURES)
@@ -31,8 +31,10 @@ VOICED: Final = N_FEATURES - 1
 
 # Power added to every mel band before the logarithm: per sample for digital zero, and relative to the window's
 # speech, so that silence of a studio and of a room look alike.
-_ABSOLUTE_FLOOR: Final = 1e-9
+_ABSOLUTE_FLOOR: Final = 1e-11
 _RELATIVE_FLOOR: Final = 3e-5
+# log10 of the mean mel power of speech that the encoder was trained with: eight seconds of unit variance, three of them speech.
+_ENCODER_LEVEL: Final = 1.0
 _VOICED_ABOVE: Final = 0.5  # strength of the autocorrelation's peak
 _F0_REFERENCE: Final = 150.0  # Hz: zero of log_f0 (octaves)
 
@@ -50,7 +52,7 @@ class FrontEnd(nn.Module):
         self.mfcc = torchaudio.transforms.MFCC(
             SAMPLE_RATE, n_mfcc=N_MFCC, log_mels=True,
             melkwargs={"n_fft": N_FFT, "win_length": WIN_LENGTH, "hop_length": HOP_LENGTH, "center": False,
-                       "n_mels": N_MELS, "f_min": F_MIN, "f_max": F_MAX},
+                       "n_mels": N_MELS, "f_min": F_MIN, "f_max": F_MAX, "norm": "slaney", "mel_scale": "slaney"},
         )  # fmt: skip
 
     @torch.no_grad()
@@ -69,16 +71,35 @@ class FrontEnd(nn.Module):
         The same for any gain of the sound, as long as it stays well above rounding. Zero outside of the mask and, for
         the features that need a vibrating voice, outside of voiced frames.
         """
-        mel = frames[..., :N_MELS].exp()
-        weight = speech.unsqueeze(-1)
-        level = (mel.mean(-1, keepdim=True) * weight).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True).clamp(min=1.0)
-        relative = mel / level.clamp(min=_ABSOLUTE_FLOOR)
+        relative, weight = self._relative(frames, speech)
         cepstrum = torch.log(relative + _RELATIVE_FLOOR) @ self.mfcc.dct_mat
         loudness = torch.log(relative.mean(-1, keepdim=True) + _RELATIVE_FLOOR)
         log_f0, harmonicity, h1_h2, h1_a3 = frames[..., N_MELS:].unbind(-1)
         voiced = (harmonicity > _harmonicity(torch.tensor(_VOICED_ABOVE))).to(frames.dtype)
         voice = torch.stack([log_f0 * voiced, h1_h2 * voiced, h1_a3 * voiced, harmonicity, voiced], dim=-1)
         return torch.cat([cepstrum, loudness, voice], dim=-1) * weight
+
+    def encoder_input(self, frames: Tensor, speech: Tensor) -> Tensor:
+        """Frame features (..., T, N_FRAME_FEATURES) and mask (..., T) -> (..., T, N_MELS) as `speech_encoder` wants them: log10
+        of mel powers that a signal of unit variance would have, plus 4, over 4. Silence outside of the mask."""
+        relative, _ = self._relative(frames, speech)
+        return _encoder_scale(relative * speech.unsqueeze(-1))
+
+    @property
+    def encoder_floor(self) -> float:
+        """What `encoder_input` says of silence."""
+        return float(_encoder_scale(torch.zeros(())))
+
+    def _relative(self, frames: Tensor, speech: Tensor) -> tuple[Tensor, Tensor]:
+        """Mel powers over the mean power of the window's speech: level is the microphone. (..., T, N_MELS)."""
+        mel = frames[..., :N_MELS].exp()
+        weight = speech.unsqueeze(-1)
+        level = (mel.mean(-1, keepdim=True) * weight).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True).clamp(min=1.0)
+        return mel / level.clamp(min=_ABSOLUTE_FLOOR), weight
+
+
+def _encoder_scale(relative: Tensor) -> Tensor:
+    return ((relative + _RELATIVE_FLOOR).log10() + _ENCODER_LEVEL + 4.0) / 4.0
 
 
 def _harmonicity(strength: Tensor) -> Tensor:

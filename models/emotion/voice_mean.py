@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.front_end import HOP_LENGTH, N_FEATURES, SAMPLE_RATE, VOICED, VOICED_ONLY
+from models.emotion.embedding import N_EMBEDDING
+from models.emotion.front_end import HOP_LENGTH, SAMPLE_RATE
 from models.labels import EMOTIONS, NEUTRAL
 
 Floats = NDArray[np.float32]
@@ -25,47 +26,33 @@ _ONE_SIDED: Final = 0.55  # share of one emotion (not neutral) from which adapta
 _STUCK: Final = 0.85  # ... and at which it has nearly stopped
 
 
-def sums(features: Floats, speech: Floats) -> tuple[Floats, Floats]:
-    """Features (T, N_FEATURES) of `FrontEnd.network_input`, mask (T,) -> sum and count per feature (N_FEATURES,), float32.
-
-    Features that need a vibrating voice count in voiced frames only."""
-    weight = np.repeat(speech[:, None], N_FEATURES, axis=1).astype(np.float32)
-    weight[:, VOICED_ONLY] *= features[:, VOICED, None]
-    return (features * weight).sum(0), weight.sum(0)
-
-
-def centre(total: Floats, count: Floats, everyone: Floats) -> tuple[Floats, float]:
-    """Sums and counts of a voice, mean of all voices -> (mean to subtract, how well known the voice is: 0..1).
+def centre(total: Floats, count: float, everyone: Floats) -> tuple[Floats, float]:
+    """Sum of a voice's vectors (N_EMBEDDING,), each times the frames of speech it stands for; sum of those frames; mean of all
+    voices -> (mean to subtract, how well known the voice is: 0..1).
 
     The more speech was heard, the less the mean of all voices weighs (PRIOR_SECONDS)."""
-    prior = PRIOR_SECONDS * FRAMES_PER_SECOND
-    heard = float(count.max())
-    known = 0.0 if heard < _FIRST_SECONDS * FRAMES_PER_SECOND else heard / (heard + prior)
-    own = total / np.maximum(count, 1.0)
-    # A pitch is heard in fewer frames than a spectrum: each feature is trusted by its own count.
-    trust = known * count / np.maximum(count + 0.1 * prior, 1.0)
-    return (everyone + trust * (own - everyone)).astype(np.float32), known
+    known = 0.0 if count < _FIRST_SECONDS * FRAMES_PER_SECOND else count / (count + PRIOR_SECONDS * FRAMES_PER_SECOND)
+    own = total / max(count, 1.0)
+    return (everyone + known * (own - everyone)).astype(np.float32), known
 
 
 class VoiceMean:
     """The running mean of one voice."""
 
     def __init__(self, everyone: Floats) -> None:
-        """`everyone`: mean of all voices (N_FEATURES,), what is subtracted from a stranger."""
+        """`everyone`: mean of all voices (N_EMBEDDING,), what is subtracted from a stranger."""
         self._everyone = everyone
         self.reset()
 
-    def reset(self, total: Floats | None = None, count: Floats | None = None) -> None:
-        """Forget the voice; or start with one that is known already, by its sum and count (N_FEATURES,)."""
-        self._total = np.zeros(N_FEATURES, np.float32) if total is None else total.copy()
-        self._count = np.zeros(N_FEATURES, np.float32) if count is None else count.copy()
+    def reset(self, total: Floats | None = None, count: float = 0.0) -> None:
+        """Forget the voice; or start with one that is known already, by its sum (N_EMBEDDING,) and count of frames."""
+        self._total = np.zeros(N_EMBEDDING, np.float32) if total is None else total.copy()
+        self._count = count
         self._verdict = np.zeros(len(EMOTIONS), np.float32)
         self._verdict[NEUTRAL] = 1.0
 
-    def add(self, features: Floats, speech: Floats, verdict: Floats) -> None:
-        """Newly heard frames (T, N_FEATURES), their mask (T,), and what is heard at present: probabilities (5,)."""
-        total, count = sums(features, speech)
-        heard = float(count.max())
+    def add(self, embedding: Floats, heard: float, verdict: Floats) -> None:
+        """The newest window (N_EMBEDDING,), how many frames of speech were new in it, and what is heard: probabilities (5,)."""
         if heard == 0.0:
             return
         blend = 1.0 - math.exp(-heard / (_VERDICT_SECONDS * FRAMES_PER_SECOND))
@@ -73,8 +60,8 @@ class VoiceMean:
         rate = self._rate()
         # Forgetting in speech time: the sums never exceed the memory's length, so the newest always counts a little.
         keep = math.exp(-rate * heard / (_MEMORY_SECONDS * FRAMES_PER_SECOND))
-        self._total = keep * self._total + rate * total
-        self._count = keep * self._count + rate * count
+        self._total = keep * self._total + rate * heard * embedding
+        self._count = keep * self._count + rate * heard
 
     def _rate(self) -> float:
         """1 while the emotions vary or are neutral, towards 0.05 while one of the others fills the last seconds."""
@@ -82,5 +69,5 @@ class VoiceMean:
         return float(np.clip((_STUCK - one_sided) / (_STUCK - _ONE_SIDED), 0.05, 1.0))
 
     def centre(self) -> tuple[Floats, float]:
-        """What to subtract (N_FEATURES,) and how well the voice is known, 0..1; see `centre`."""
+        """What to subtract (N_EMBEDDING,) and how well the voice is known, 0..1; see `centre`."""
         return centre(self._total, self._count, self._everyone)

@@ -1,8 +1,8 @@
 """What is known of one performer's voice before she speaks: its mean, and how her own emotions differ from everybody's.
 
 Learnt from some sentences (`enrolment.py`, `tools.enrol_voice`), kept in a small file, used by the classifier beside its
-weights, which stay as they are. The mean is where the running mean starts. The correction is a linear layer on plain
-statistics of the window, added to the network's logits.
+weights, which stay as they are. The mean is where the running mean starts. The correction is a linear layer on the window's
+vector, added to the network's logits.
 """
 
 import json
@@ -15,52 +15,41 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from models.emotion.front_end import N_FEATURES
-from models.emotion.voice_mean import sums
+from models.emotion.embedding import N_EMBEDDING
 from models.errors import UserError
 from models.files import written_beside
 from models.labels import EMOTIONS
 
 Floats = NDArray[np.float32]
 
-N_STATISTICS: Final = 2 * N_FEATURES
 _FORMAT: Final = "speech2expression voice profile"
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 _ARRAYS: Final = {
-    "total": (N_FEATURES,),
-    "count": (N_FEATURES,),
-    "offset": (N_STATISTICS,),
-    "weight": (len(EMOTIONS), N_STATISTICS),
+    "total": (N_EMBEDDING,),
+    "count": (),
+    "offset": (N_EMBEDDING,),
+    "weight": (len(EMOTIONS), N_EMBEDDING),
     "bias": (len(EMOTIONS),),
 }
 
 
-def statistics(features: Floats, speech: Floats) -> Floats:
-    """Mean and standard deviation of each feature over speech, where it means something: (N_STATISTICS,)."""
-    total, count = sums(features, speech)
-    squares, _ = sums(features * features, speech)
-    mean = total / np.maximum(count, 1.0)
-    deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1.0) - mean * mean, 0.0))
-    return np.concatenate([mean, deviation]).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class VoiceProfile:
-    """`classifier`: identity of the weights it was made with; `total`, `count`: the voice's mean as `voice_mean.sums` gives
+    """`classifier`: identity of the weights it was made with; `total`, `count`: the voice's mean as `voice_mean.centre` takes
     it; `offset`, `weight`, `bias`: the correction; `sentences`: how many were heard per emotion; `seconds` of speech."""
 
     classifier: str
     total: Floats
-    count: Floats
+    count: float
     offset: Floats
     weight: Floats
     bias: Floats
     sentences: dict[str, int]
     seconds: float
 
-    def correction(self, features: Floats, speech: Floats) -> Floats:
-        """What to add to the network's logits (5,) for a window (T, N_FEATURES) with its mask (T,)."""
-        added: Floats = self.weight @ (statistics(features, speech) - self.offset) + self.bias
+    def correction(self, standardised: Floats) -> Floats:
+        """What to add to the network's logits (5,) for a window's vector (N_EMBEDDING,) as the network sees it."""
+        added: Floats = self.weight @ (standardised - self.offset) + self.bias
         return added
 
     def save(self, path: Path) -> None:
@@ -68,7 +57,7 @@ class VoiceProfile:
         facts = {"format": _FORMAT, "version": _VERSION, "classifier": self.classifier, "seconds": str(self.seconds)}
         facts["sentences"] = json.dumps(self.sentences)
         with written_beside(path) as beside:
-            save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, beside, metadata=facts)
+            save_file({name: np.array(getattr(self, name), np.float32, order="C") for name in _ARRAYS}, beside, metadata=facts)
 
     @classmethod
     def load(cls, path: Path) -> "VoiceProfile":

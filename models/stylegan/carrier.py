@@ -4,13 +4,11 @@ The package `random-face` (PyPI, Apache-2.0) is never imported: only its folder 
 named by the environment variable SPEECH2EXPRESSION_GENERATOR (holding the same four files) replaces it.
 """
 
-import hashlib
-import importlib.util
 import os
 from pathlib import Path
 from typing import Final
 
-from models.errors import UserError
+from models import carrier
 
 SHA256: Final = {
     "MappingNetwork.bin": "212dd716bdb556e18db603ea97300d4fa3c872b878c726b2402fea80820e7305",
@@ -26,22 +24,9 @@ def carrier_folder() -> Path:
     named = os.environ.get("SPEECH2EXPRESSION_GENERATOR")
     if named:
         return Path(named)
-    spec = importlib.util.find_spec("random_face")
-    if spec is None or spec.origin is None:
-        raise UserError(f"the package random-face, which carries the generator's weights, is not installed; {ADVICE}")
-    return Path(spec.origin).parent / "data"
+    return carrier.package_folder("random_face", ADVICE) / "data"
 
 
 def checked_file(folder: Path, name: str) -> Path:
     """`folder/name` once its SHA-256 is the published one. Raises UserError for a missing, unreadable or different file."""
-    path = folder / name
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(f"the generator's file {path} can't be read ({error.strerror}); {ADVICE}") from error
-    if digest != SHA256[name]:
-        raise UserError(
-            f"the generator's file {path} is not the published one: SHA-256 {SHA256[name][:12]}… expected, "
-            f"{digest[:12]}… found; {ADVICE} --force-reinstall"
-        )
-    return path
+    return carrier.checked_file(folder / name, SHA256[name], f"{ADVICE} --force-reinstall")

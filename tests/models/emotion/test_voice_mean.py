@@ -5,20 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.emotion.front_end import N_FEATURES, VOICED, VOICED_ONLY
-from models.emotion.voice_mean import VoiceMean, centre, sums
+from models.emotion.embedding import N_EMBEDDING
+from models.emotion.voice_mean import VoiceMean, centre
 from models.labels import EMOTIONS
 
-EVERYONE = np.zeros(N_FEATURES, np.float32)
+EVERYONE = np.zeros(N_EMBEDDING, np.float32)
 NEUTRAL = np.eye(5, dtype=np.float32)[EMOTIONS.index("neutral")]
 ANGRY = np.eye(5, dtype=np.float32)[EMOTIONS.index("angry")]
 
 
 def talk(mean: VoiceMean, value: float, seconds: float, verdict: np.ndarray) -> None:
-    features = np.full((10, N_FEATURES), value, np.float32)
-    features[:, VOICED] = 1.0
     for _ in range(int(seconds * 10)):
-        mean.add(features, np.ones(10, np.float32), verdict)
+        mean.add(np.full(N_EMBEDDING, value, np.float32), 10.0, verdict)
 
 
 def test_a_voice_is_a_stranger_at_first_and_known_after_a_minute() -> None:
@@ -46,15 +44,8 @@ def test_silence_teaches_nothing() -> None:
     mean = VoiceMean(EVERYONE)
     talk(mean, 2.0, 20.0, NEUTRAL)
     before = mean.centre()
-    mean.add(np.full((10, N_FEATURES), 50.0, np.float32), np.zeros(10, np.float32), ANGRY)
+    mean.add(np.full(N_EMBEDDING, 50.0, np.float32), 0.0, ANGRY)
     assert np.array_equal(mean.centre()[0], before[0]) and mean.centre()[1] == before[1]
-
-
-def test_pitch_counts_in_voiced_frames_only() -> None:
-    features = np.ones((4, N_FEATURES), np.float32)
-    features[:, VOICED] = [1, 1, 0, 0]
-    total, count = sums(features, np.ones(4, np.float32))
-    assert count[0] == 4 and np.all(count[VOICED_ONLY] == 2) and np.all(total[VOICED_ONLY] == 2)
 
 
 def test_memory_is_bounded_so_that_a_new_voice_is_learnt() -> None:
@@ -67,6 +58,6 @@ def test_memory_is_bounded_so_that_a_new_voice_is_learnt() -> None:
 @settings(deadline=None)
 @given(st.floats(0, 1e5), st.floats(-20, 20))
 def test_the_more_is_heard_the_more_it_counts(frames: float, value: float) -> None:
-    subtracted, known = centre(np.full(N_FEATURES, frames * value, np.float32), np.full(N_FEATURES, frames, np.float32), EVERYONE)
+    subtracted, known = centre(np.full(N_EMBEDDING, frames * value, np.float32), frames, EVERYONE)
     assert 0.0 <= known < 1.0
     assert np.all(np.abs(subtracted) <= abs(value) * known + 1e-3)

@@ -10,9 +10,9 @@ from safetensors.numpy import save_file
 from voices import demo_voice, turn
 
 from models.emotion.classifier import EmotionClassifier
+from models.emotion.embedding import N_EMBEDDING
 from models.emotion.enrolment import Recording, enrol
-from models.emotion.front_end import N_FEATURES, VOICED, VOICED_ONLY
-from models.emotion.voice_profile import N_STATISTICS, VoiceProfile, statistics
+from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError
 from models.labels import EMOTIONS
 
@@ -57,7 +57,7 @@ def test_plain_talk_corrects_nothing_but_makes_the_voice_known(classifier: Emoti
     classifier.adopt(plain)
     centre, known = classifier._voice.centre()
     assert stranger[1] == 0.0 and known > 0.5
-    own = plain.total / np.maximum(plain.count, 1.0)
+    own = plain.total / plain.count
     assert np.abs(centre - own).sum() < np.abs(stranger[0] - own).sum()
 
 
@@ -84,7 +84,7 @@ def test_every_emotion_weighs_alike_in_the_mean(classifier: EmotionClassifier) -
     (a, one), (b, other) = STRETCHES[:2]
     even = enrol(classifier, [Recording(one, a), Recording(other, b)])
     many = enrol(classifier, [Recording(one, a)] * 4 + [Recording(other, b)])
-    mean = lambda profile: profile.total / np.maximum(profile.count, 1.0)  # noqa: E731
+    mean = lambda profile: profile.total / profile.count  # noqa: E731
     np.testing.assert_allclose(mean(even), mean(many), atol=1e-3)
 
 
@@ -92,7 +92,7 @@ def test_saved_and_loaded_it_is_the_same(guided: VoiceProfile, tmp_path: Path) -
     path = tmp_path / "ada.voice"
     guided.save(path)
     again = VoiceProfile.load(path)
-    assert path.stat().st_size < 20_000
+    assert path.stat().st_size < 100_000
     assert again.sentences == dict.fromkeys(EMOTIONS, 1) and again.classifier == guided.classifier
     for name in ("total", "count", "offset", "weight", "bias"):
         assert np.array_equal(getattr(again, name), getattr(guided, name))
@@ -112,19 +112,19 @@ def test_a_profile_belongs_to_its_weights(classifier: EmotionClassifier, plain: 
 
 
 def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
-    zero = {"total": np.zeros(N_FEATURES), "count": np.zeros(N_FEATURES), "offset": np.zeros(N_STATISTICS)}
-    zero |= {"weight": np.zeros((5, N_STATISTICS)), "bias": np.zeros(5)} | changed
+    zero = {"total": np.zeros(N_EMBEDDING), "count": np.zeros(()), "offset": np.zeros(N_EMBEDDING)}
+    zero |= {"weight": np.zeros((5, N_EMBEDDING)), "bias": np.zeros(5)} | changed
     return {name: array.astype(np.float32) for name, array in zero.items()}
 
 
-FACTS = {"format": "speech2expression voice profile", "version": "1", "classifier": "0", "seconds": "9", "sentences": "{}"}
+FACTS = {"format": "speech2expression voice profile", "version": "2", "classifier": "0", "seconds": "9", "sentences": "{}"}
 
 
 @pytest.mark.parametrize(
     ("content", "facts", "says"),
     [
         (arrays(), FACTS | {"format": "else"}, "is no voice profile"),
-        (arrays(), FACTS | {"version": "2"}, "of version 2, expected 1"),
+        (arrays(), FACTS | {"version": "1"}, "of version 1, expected 2"),
         (arrays(total=np.zeros(3)), FACTS, "does not fit"),
         (arrays(extra=np.zeros(3)), FACTS, "does not fit"),
         (arrays(bias=np.full(5, np.nan)), FACTS, "does not fit"),
@@ -153,18 +153,3 @@ def test_damaged_files_are_one_clear_error(tmp_path_factory: pytest.TempPathFact
 def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no voice profile at .*enrol_voice"):
         VoiceProfile.load(tmp_path / "nobody.voice")
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 40), st.floats(-5, 5), st.floats(0, 3))
-def test_statistics_are_mean_and_deviation_of_what_is_speech(n: int, mean: float, deviation: float) -> None:
-    rng = np.random.default_rng(n)
-    features = np.full((60, N_FEATURES), 1e3, np.float32)
-    features[:n] = mean + deviation * rng.normal(size=(n, N_FEATURES))
-    features[:, VOICED] = 1.0
-    speech = (np.arange(60) < n).astype(np.float32)
-    found = statistics(features, speech)
-    if n:
-        np.testing.assert_allclose(found[: VOICED_ONLY.stop], features[:n].mean(0)[: VOICED_ONLY.stop], atol=1e-3)
-        np.testing.assert_allclose(found[N_FEATURES : N_FEATURES + 5], features[:n].std(0)[:5], atol=2e-2)
-    assert np.isfinite(found).all()

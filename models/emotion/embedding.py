@@ -1,0 +1,68 @@
+"""What a window of sound is to the classifier: one vector, the same for any gain, that no training of ours shaped.
+
+Means and deviations over speech: of the speech encoder's three depths, and of MFCC, pitch and voice quality, those also over
+voiced speech and of their changes (in the spirit of eGeMAPS, F. Eyben et al., IEEE Transactions on Affective Computing 7, 2016).
+A voice is known by the mean of its own vectors (`voice_mean.py`).
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from models.emotion import speech_encoder
+from models.emotion.front_end import N_FEATURES, VOICED, FrontEnd
+from models.emotion.speech_encoder import SpeechEncoder
+
+N_ENCODED: Final = 3 * 2 * speech_encoder.WIDTH
+N_EMBEDDING: Final = N_ENCODED + 6 * N_FEATURES + 1
+_WINDOW_FRAMES: Final = 300  # what the encoder always sees; what is not there is silence before
+_EPSILON: Final = 1e-4
+
+
+class WindowEmbedding:
+    """Frames of a window -> its vector."""
+
+    def __init__(self, front_end: FrontEnd, encoder: SpeechEncoder) -> None:
+        self._front_end, self._encoder = front_end, encoder
+
+    @torch.no_grad()
+    def __call__(self, frames: Tensor, speech: Tensor) -> Tensor:
+        """Frame features (batch, T, N_FRAME_FEATURES) and mask (batch, T) of 0 and 1 -> (batch, N_EMBEDDING).
+
+        T at most `_WINDOW_FRAMES`. What is outside of the mask has no influence; no speech at all gives finite numbers."""
+        missing = _WINDOW_FRAMES - frames.shape[1]
+        log_mel = torch.nn.functional.pad(self._front_end.encoder_input(frames, speech), (0, 0, missing, 0), value=self._silence)
+        heard = torch.nn.functional.pad(speech, (missing, 0)).view(len(speech), -1, 2).amax(-1)
+        parts = [part for depth in self._encoder(log_mel) for part in masked_statistics(depth, heard)]
+        return torch.cat([*parts, functionals(self._front_end.network_input(frames, speech), speech)], dim=-1)
+
+    @property
+    def _silence(self) -> float:
+        return self._front_end.encoder_floor
+
+
+def masked_statistics(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over time of x (batch, T, C) where weight (batch, T) is 1; zeros where it nowhere is."""
+    weight = weight.unsqueeze(-1)
+    total = weight.sum(1, keepdim=True).clamp(min=1.0)
+    mean = (x * weight).sum(1, keepdim=True) / total
+    deviation = ((x - mean).square() * weight).sum(1, keepdim=True).div(total).sqrt()
+    return mean.squeeze(1), deviation.squeeze(1)
+
+
+def functionals(x: Tensor, speech: Tensor) -> Tensor:
+    """Features (batch, T, N_FEATURES) of `FrontEnd.network_input` -> (batch, 6 * N_FEATURES + 1): mean and deviation over speech
+    and over voiced speech, deviation of the change over 20 and over 100 ms; share of voiced speech."""
+    voice = speech * x[..., VOICED]
+    weights = torch.stack([speech, voice], dim=1)  # (batch, 2, T)
+    count = weights.sum(-1, keepdim=True)
+    share = weights / count.clamp(min=1.0)
+    mean = share @ x
+    deviation = (share @ (x * x) - mean * mean).clamp(min=0.0).add(_EPSILON).sqrt()
+    parts = [mean.flatten(1), deviation.flatten(1)]
+    for step in (2, 10):
+        both = (voice[:, step:] * voice[:, :-step]).unsqueeze(1)
+        change = x[:, step:] - x[:, :-step]
+        parts.append((both @ (change * change) / both.sum(-1, keepdim=True).clamp(min=1.0)).add(_EPSILON).sqrt().squeeze(1))
+    return torch.cat([*parts, count[:, 1] / count[:, 0].clamp(min=1.0)], dim=-1)

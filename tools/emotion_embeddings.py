@@ -1,0 +1,135 @@
+"""What `train_emotion` learns from: the vectors of windows, computed once, and batches of them as strangers and known voices."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.emotion.embedding import WindowEmbedding
+from models.emotion.voice_mean import FRAMES_PER_SECOND, centre
+from models.labels import EMOTIONS
+from tools.emotion_corpus import Clip
+from tools.emotion_examples import Indices, Windows, voice_numbers
+
+_SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
+_STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
+
+
+class Embedded(NamedTuple):
+    """Windows as vectors: numbers of their clips (N,), frames of speech (N,), vectors (N, N_EMBEDDING) float16."""
+
+    clips: Indices
+    speech: NDArray[np.float32]
+    vectors: NDArray[np.float16]
+
+
+def embed(embedding: WindowEmbedding, windows: Iterator[Windows]) -> Embedded:
+    """All of them."""
+    parts = [(w.clips, w.speech.sum(1).numpy(), embedding(w.frames, w.speech).half().numpy()) for w in windows]
+    clips, speech, vectors = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Embedded(clips, speech, vectors)
+
+
+class Batch(NamedTuple):
+    """Network input and labels: embedding (B, N_EMBEDDING), centre (B, N_EMBEDDING), known (B,), emotion (B,), and intensity
+    (B,): 1 strong, 0 normal, -1 where nobody said."""
+
+    embedding: Tensor
+    centre: Tensor
+    known: Tensor
+    emotion: Tensor
+    intensity: Tensor
+
+
+class Examples:
+    """Draws training batches, and goes through test clips."""
+
+    def __init__(self, clips: list[Clip], training: list[Embedded], test: Embedded) -> None:
+        """`training`: one `Embedded` for each copy of the clips."""
+        self.emotion = np.array([clip.emotion for clip in clips])
+        self.corpus = np.array([clip.corpus for clip in clips])
+        self.intensity = np.array([clip.intensity for clip in clips], np.float32)
+        self._clip = np.concatenate([part.clips for part in training])
+        self._speech = np.concatenate([part.speech for part in training])
+        self._vectors = torch.from_numpy(np.concatenate([part.vectors for part in training]))
+        self._test = test
+        voices = voice_numbers(clips)
+        copies = np.repeat(np.arange(len(training)), [len(part.clips) for part in training])
+        # A voice in one room: only its windows there say what it sounds like there.
+        self._voice = np.unique(np.stack([copies, voices[self._clip]]), axis=1, return_inverse=True)[1].ravel()
+        order = np.argsort(self._voice, kind="stable")
+        self._of_voice = np.split(order, np.cumsum(np.bincount(self._voice))[:-1])
+        self._test_voice = voices[test.clips]
+
+    def statistics(self, among: Indices) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the vectors (N_EMBEDDING,) over the clips `among`, corpora and emotions alike."""
+        rows, weight = self._weights(among)
+        vectors, w = self._vectors[rows].float(), torch.from_numpy(weight).float()
+        mean = w @ vectors
+        return mean, (w @ (vectors - mean).square()).sqrt().clamp(min=1e-3)
+
+    def batches(self, among: Indices, everyone: NDArray[np.float32], size: int, seed: int) -> Iterator[Batch]:
+        """Training batches without end: corpora alike, emotions alike, strangers and known voices mixed."""
+        rng = np.random.default_rng(seed)
+        rows, weight = self._weights(among)
+        cumulated = np.cumsum(weight)
+        while True:
+            chosen = rows[np.searchsorted(cumulated, rng.random(size) * cumulated[-1])]
+            centres, known = np.tile(everyone, (size, 1)), np.zeros(size, np.float32)
+            for place in np.flatnonzero(rng.random(size) >= _STRANGER_SHARE):
+                others = rng.choice(self._of_voice[self._voice[chosen[place]]], int(np.exp(rng.uniform(np.log(3), np.log(40)))))
+                others = others[self._clip[others] != self._clip[chosen[place]]]
+                centres[place], known[place] = self._centre(self._vectors[others], self._speech[others], everyone)
+            clips = self._clip[chosen]
+            yield Batch(
+                self._vectors[chosen].float(),
+                torch.from_numpy(centres),
+                torch.from_numpy(known),
+                torch.from_numpy(self.emotion[clips]),
+                torch.from_numpy(self.intensity[clips]),
+            )
+
+    def test_batch(self, among: Indices, everyone: NDArray[np.float32], seconds: float) -> tuple[Indices, Batch]:
+        """The windows of the clips `among` as recorded, with the clips' numbers.
+
+        `seconds` of the voice's other clips make its mean; 0 = stranger."""
+        rng = np.random.default_rng(0)
+        rows = np.flatnonzero(np.isin(self._test.clips, among))
+        centres, known = np.tile(everyone, (len(rows), 1)), np.zeros(len(rows), np.float32)
+        if seconds > 0:
+            for place, row in enumerate(rows):
+                others = np.flatnonzero((self._test_voice == self._test_voice[row]) & (self._test.clips != self._test.clips[row]))
+                others = rng.permutation(others)
+                enough = int(np.searchsorted(np.cumsum(self._test.speech[others]), seconds * FRAMES_PER_SECOND)) + 1
+                others = others[:enough]
+                vectors = torch.from_numpy(self._test.vectors[others])
+                centres[place], known[place] = self._centre(vectors, self._test.speech[others], everyone)
+        clips = self._test.clips[rows]
+        batch = Batch(
+            torch.from_numpy(self._test.vectors[rows]).float(),
+            torch.from_numpy(centres),
+            torch.from_numpy(known),
+            torch.from_numpy(self.emotion[clips]),
+            torch.from_numpy(self.intensity[clips]),
+        )
+        return clips, batch
+
+    def _weights(self, among: Indices) -> tuple[Indices, NDArray[np.float64]]:
+        """Training rows of the clips `among`, and how often each is drawn: corpora alike, emotions within a corpus alike."""
+        rows = np.flatnonzero(np.isin(self._clip, among))
+        clips = self._clip[rows]
+        weight = np.zeros(len(rows))
+        for corpus in np.unique(self.corpus[clips]):
+            cells = [(self.corpus[clips] == corpus) & (self.emotion[clips] == e) for e in range(len(EMOTIONS))]
+            cells = [cell for cell in cells if cell.any()]
+            for cell in cells:
+                weight[cell] = (_SONG_WEIGHT if corpus.endswith("song") else 1.0) / len(cells) / cell.sum()
+        return rows, weight / weight.sum()
+
+    @staticmethod
+    def _centre(vectors: Tensor, speech: NDArray[np.float32], everyone: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        total = torch.from_numpy(speech) @ vectors.float()
+        return centre(total.numpy(), float(speech.sum()), everyone)
