@@ -5,7 +5,8 @@
     python -m tools.train_emotion --data ../shared/data/speech --ship             # on everything, into models/emotion/weights
 
 Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted run goes on where it
-was. Calibration (--ship) uses the folds' verdicts on their test speakers. `--data` may be any folder with a manifest.csv; see
+was. Calibration (--ship) uses the verdicts on corpora that were left out: a performer is none of these speakers, and her
+language and microphone are none of theirs. `--data` may be any folder with a manifest.csv; see
 tools/emotion_corpus.py.
 """
 
@@ -216,8 +217,8 @@ def leave_corpora_out(study: Study, args: argparse.Namespace, tell: Tell) -> tup
 
 
 def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
-    """Train on everything and write the weights the program uses, with temperatures from the folds."""
-    answers, among = cross_validate(study, args, tell)
+    """Train on everything and write the weights the program uses, with temperatures for voices of corpora never heard."""
+    answers, among = leave_corpora_out(study, args, tell)
     spoken = np.array([not study.clips[i].corpus.endswith("_song") for i in among])
     labels = study.examples.emotion[among[spoken]]
     temperatures = [fit_temperature(answer[spoken, :5], labels) for answer in answers.values()]
