@@ -17,6 +17,8 @@ SHARPNESS: Final = 2.0
 """Exponent on the heard probabilities: a face that shows every doubt shows nothing."""
 SURE: Final = 0.25
 """Confidence from which an emotion is shown whole; below, in proportion."""
+SOFTEST: Final = 0.75
+"""Share of an emotion that is shown where it is expressed as weakly as can be heard; from the middle of the scale on, all."""
 DEAF_AFTER: Final = 0.5
 """Seconds without any sound, not even silence, after which the face rests: the microphone is gone."""
 REST: Final = np.eye(len(EMOTIONS))[NEUTRAL]
@@ -86,9 +88,9 @@ class Express:
 
 
 def emotion_target(heard: Heard) -> NDArray[np.float64]:
-    """(5,) sums to 1: the heard probabilities sharpened; what is uncertain is shown weakly, as neutral."""
+    """(5,) sums to 1: the heard probabilities sharpened; what is uncertain or weakly expressed is shown weakly, near neutral."""
     sharp = heard.probabilities.astype(np.float64) ** SHARPNESS
     sharp /= sharp.sum()
-    amount = min(1.0, heard.confidence / SURE)
+    amount = min(1.0, heard.confidence / SURE) * min(1.0, SOFTEST + 2 * (1 - SOFTEST) * heard.intensity)
     target: NDArray[np.float64] = amount * sharp + (1 - amount) * REST
     return target

@@ -79,4 +79,12 @@ class Listener:
         if len(self._hop) * PROSODY_HOP == EMOTION_HOP:
             hearing = self._classifier.step(np.concatenate(self._hop))
             self._hop.clear()
-            yield Heard(t, hearing.probabilities, hearing.confidence, hearing.speaking, hearing.arousal, hearing.valence)
+            yield Heard(
+                t,
+                hearing.probabilities,
+                hearing.confidence,
+                hearing.speaking,
+                hearing.arousal,
+                hearing.valence,
+                hearing.intensity,
+            )

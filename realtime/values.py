@@ -33,6 +33,8 @@ class Heard:
     """-1 calm ... 1 excited."""
     valence: float
     """-1 unpleasant ... 1 pleasant."""
+    intensity: float = 0.5
+    """How strongly the emotion is expressed, 0...1; 0.5 where that can't be told."""
 
 
 @dataclass(frozen=True)

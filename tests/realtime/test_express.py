@@ -146,3 +146,11 @@ def test_the_level_range_finds_any_microphone(gain: float) -> None:
             k += 1
     assert loud > 0.6
     assert quiet < 0.1
+
+
+def test_what_is_expressed_weakly_is_shown_weakly() -> None:
+    def shown(intensity: float) -> float:
+        certain = np.eye(5, dtype=np.float32)[HAPPY]
+        return float(emotion_target(Heard(0.0, certain, 1.0, True, 0.0, 0.0, intensity))[HAPPY])
+
+    assert shown(0.0) < shown(0.25) < shown(0.5) == shown(1.0) == pytest.approx(1.0)
