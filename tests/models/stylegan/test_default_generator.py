@@ -64,7 +64,7 @@ def test_files_that_are_not_the_published_ones_are_refused(
         (tmp_path / name).write_bytes((carrier_folder() / name).read_bytes())
     (tmp_path / "SynthesisNetwork.bin").write_bytes(b"not weights")
     monkeypatch.setenv("SPEECH2EXPRESSION_GENERATOR", str(tmp_path))
-    with pytest.raises(UserError, match=r"SynthesisNetwork\.bin is not the published one"):
+    with pytest.raises(UserError, match=r"SynthesisNetwork\.bin is not the published file"):
         default.load_default_generator()
     assert not empty_cache.exists()
 
