@@ -57,7 +57,7 @@ class Prosody:
 
 # In the order of the demo. Settings were chosen among variations of these styles by what the classifier hears.
 SCRIPT: Final[tuple[tuple[str, Prosody, str], ...]] = (
-    ("neutral", Prosody("angry", 0.787, 0.5, 0.995, -1.8, 0.17, 0.001, 0, 0.965), "今日は朝から会議があります。"),
+    ("neutral", Prosody("angry", 0.7, 0.2, 0.849, -3.8, 0, 0.004, 0, 0.969), "今日は朝から会議があります。"),
     (
         "happy",
         Prosody("normal", 1.143, 1.23, 1.06, 1.05, 0.02, 0, 2, 1.037),
@@ -71,7 +71,7 @@ SCRIPT: Final[tuple[tuple[str, Prosody, str], ...]] = (
     ),
     (
         "fear",
-        Prosody("normal", 1.2, 0.4, 1.47, -0.9, 0, 0, -2, 1.048),
+        Prosody("happy", 1.5, 0.76, 1.4, 2.9, 0, 0.025, -3, 0.984),
         "後ろに誰かいるような気がします。お願い、開けないでください。",
     ),
 )
