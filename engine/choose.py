@@ -19,6 +19,11 @@ from models.stylegan.pixels import Pixels
 
 TIMED_FRAMES: Final = 8
 TIMED_SECONDS: Final = 3.0  # a slow backend needs no more frames to lose
+PACKAGES: Final = (
+    *("openvino", "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "cuda-bindings"),
+    *("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-ep-nv-tensorrt-rtx-cu13"),
+)
+"""Distributions that bring a way of drawing, or take part in one."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,12 @@ def _open_openvino(pixels: Pixels) -> Backend:
     return open_openvino(pixels)
 
 
+def _open_onnxruntime(pixels: Pixels) -> Backend:
+    from engine.onnxruntime import open_onnxruntime
+
+    return open_onnxruntime(pixels)
+
+
 def _open_torch(pixels: Pixels) -> Backend:
     from engine.pytorch import open_torch
 
@@ -43,6 +54,7 @@ def _open_torch(pixels: Pixels) -> Backend:
 
 register_backend("tensorrt", _open_tensorrt)
 register_backend("openvino", _open_openvino)
+register_backend("onnxruntime", _open_onnxruntime)
 register_backend("torch", _open_torch)
 
 
@@ -111,7 +123,7 @@ def _milliseconds(backend: Backend) -> float:
 def _parts() -> dict[str, str]:
     """What this machine could draw with: when one of these comes or goes, it is worth measuring again."""
     parts = {"processor": cache.processor(), "gpu": str(Path("/dev/nvidia0").exists() or torch.cuda.is_available())}
-    for package in ("openvino", "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "cuda-bindings"):
+    for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             parts[package] = version(package)
     return parts

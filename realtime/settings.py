@@ -114,7 +114,9 @@ class Picture(Section):
     label: int | None = option(
         None, "the class that a class-conditional generator draws", flag="--label", metavar="N", ge=0, le=99_999
     )
-    backend: Literal["auto", "openvino", "torch", "tensorrt"] = option("auto", "what runs the generator", flag="--backend")
+    backend: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = option(
+        "auto", "what runs the generator", flag="--backend"
+    )
     fps: float = option(60.0, "upper limit of drawn frames per second", unit="1/s", ge=1, le=240)
 
 

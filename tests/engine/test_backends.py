@@ -1,7 +1,9 @@
 """What every backend promises, held against each one that this machine can open."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from openvino import Core
 
-from engine import openvino
+from engine import onnxruntime, openvino
 from engine.backend import Backend
 from engine.export import onnx_file
+from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend, Provider, onnxruntime_module, open_onnxruntime
 from engine.openvino import OpenVinoBackend, psnr
 from engine.pytorch import TorchOnCpu
 from models.errors import UserError
@@ -25,10 +28,19 @@ def faces(generator: MobileStyleGAN, *seeds: int) -> list[NDArray[np.float32]]:
     return [generator.broadcast(generator.code_of_seed(seed)).numpy() for seed in seeds]
 
 
-@pytest.fixture(scope="module", params=["openvino", "torch"])
+CPU = PROVIDERS[-1]
+OPENERS: dict[str, Callable[[Pixels], Backend]] = {
+    "openvino": lambda pixels: OpenVinoBackend(pixels, "f32"),
+    "onnxruntime": lambda pixels: OnnxRuntimeBackend(pixels, CPU),
+    "torch": TorchOnCpu,
+}
+
+
+@pytest.fixture(scope="module", params=OPENERS)
 def backend(request: pytest.FixtureRequest, pixels: dict[int, Pixels]) -> Iterator[Backend]:
-    opened = OpenVinoBackend(pixels[256], "f32") if request.param == "openvino" else TorchOnCpu(pixels[256])
-    with opened:
+    if request.param == "onnxruntime":
+        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install the extra onnxruntime")
+    with OPENERS[request.param](pixels[256]) as opened:
         yield opened
 
 
@@ -101,6 +113,80 @@ def test_a_damaged_graph_is_refused_in_one_line_that_names_it(
     path = tmp_path / "graph.onnx"
     path.write_bytes(content)
     monkeypatch.setattr(openvino, "onnx_file", lambda _: path)
-    with pytest.raises(UserError, match=r"graph\.onnx.* exported anew") as caught:
-        OpenVinoBackend(pixels[256], "f32")
-    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(onnxruntime, "onnx_file", lambda _: path)
+    for name in ("openvino", "onnxruntime"):
+        with pytest.raises(UserError, match=r"graph\.onnx.* exported anew") as caught:
+            OPENERS[name](pixels[256])
+        assert "\n" not in str(caught.value)
+
+
+def test_onnx_runtime_knows_the_providers_in_the_table() -> None:
+    ort = pytest.importorskip("onnxruntime")
+    assert {provider.name for provider in PROVIDERS if not provider.plugin} <= set(ort.get_all_providers())
+    assert PROVIDERS[-1].name in ort.get_available_providers()
+
+
+def test_the_half_precision_graph_of_gpus_stays_true_in_onnx_runtime(
+    pixels: dict[int, Pixels], generator: MobileStyleGAN
+) -> None:
+    pytest.importorskip("onnxruntime")
+    (ws,) = faces(generator, 77)
+    with OnnxRuntimeBackend(pixels[256], Provider(CPU.name, "", half=True)) as backend:
+        assert "f16" in backend.description
+        assert psnr(pixels[256](torch.from_numpy(ws)).numpy(), backend.render(ws)) >= 40
+
+
+def test_the_first_provider_that_draws_is_taken_and_a_quiet_change_to_the_cpu_is_noticed(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    cuda, plugin = Provider("CUDAExecutionProvider", "CUDA", half=False), Provider("x", "X", half=False, plugin="no_such_plugin")
+    monkeypatch.setattr(onnxruntime, "PROVIDERS", (plugin, cuda, CPU))
+    with open_onnxruntime(pixels[256]) as backend:
+        assert ort.__version__ in backend.description
+        assert "f32" in backend.description
+    with pytest.raises(UserError, match=r"not installed .*pip install no-such-plugin"):
+        OnnxRuntimeBackend(pixels[256], plugin)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [cuda.name, CPU.name])
+    session = ort.InferenceSession
+    monkeypatch.setattr(ort, "InferenceSession", lambda graph, options, **_: session(graph, options, providers=[CPU.name]))
+    with pytest.raises(UserError, match=r"CUDAExecutionProvider can't be used here"):
+        OnnxRuntimeBackend(pixels[256], cuda)
+    monkeypatch.setattr(onnxruntime, "PROVIDERS", (cuda, plugin))
+    with pytest.raises(UserError, match=r"CUDAExecutionProvider.*no-such-plugin"):
+        open_onnxruntime(pixels[256])
+
+
+def test_an_onnx_runtime_plugin_is_registered_once_and_opened_on_its_own_device(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    registered: list[tuple[str, str]] = []
+    (cpu,) = (device for device in ort.get_ep_devices() if device.ep_name == CPU.name)
+    monkeypatch.setitem(sys.modules, "a_plugin", SimpleNamespace(get_library_path=lambda: "/library.so"))
+    monkeypatch.setattr(ort, "register_execution_provider_library", lambda *names: registered.append(names))
+    monkeypatch.setattr(ort, "get_ep_devices", lambda: [cpu] * len(registered))
+    for _ in range(2):
+        with OnnxRuntimeBackend(pixels[256], Provider(CPU.name, "the plugin", half=False, plugin="a_plugin")) as backend:
+            assert "the plugin" in backend.description
+    assert registered == [(CPU.name, "/library.so")]
+    with pytest.raises(UserError, match="finds no GPU"):
+        OnnxRuntimeBackend(pixels[256], Provider("another", "", half=False, plugin="a_plugin"))
+
+
+def test_a_device_that_fails_while_drawing_is_a_runtime_error(pixels: dict[int, Pixels], generator: MobileStyleGAN) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    with OnnxRuntimeBackend(pixels[256], CPU) as backend:
+
+        def lost(*_: object) -> None:
+            raise ort.capi.onnxruntime_pybind11_state.EPFail("the device is gone")
+
+        backend._session = SimpleNamespace(run=lost)
+        with pytest.raises(RuntimeError, match="the device is gone"):
+            backend.render(*faces(generator, 1))
+
+
+def test_onnx_runtime_not_installed_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"pip install 'speech2expression\[onnxruntime\]'"):
+        onnxruntime_module()

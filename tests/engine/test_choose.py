@@ -1,6 +1,6 @@
 """Which backend is taken: the one that is named, or the fastest that opens, with every failure told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,14 +42,16 @@ def failing(reason: str) -> Callable[[Pixels], Backend]:
 
 
 @pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Callable[[Pixels], Backend]]:
+def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, Callable[[Pixels], Backend]]]:
     """The table of backends, empty, with invented times: each `Counted` takes the milliseconds it was given."""
-    for name in list(BACKENDS):
-        monkeypatch.delitem(BACKENDS, name)
+    shipped = dict(BACKENDS)
+    BACKENDS.clear()
     monkeypatch.setattr(cache, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(choose, "_milliseconds", lambda backend: backend.milliseconds)
     Counted.log.clear()
-    return BACKENDS
+    yield BACKENDS
+    BACKENDS.clear()
+    BACKENDS.update(shipped)
 
 
 def test_auto_takes_the_fastest_and_remembers_it(

@@ -12,6 +12,7 @@ from reference_generators import OFFICIAL, REFERENCE, reference_generator
 from engine import export
 from engine.choose import open_backend
 from engine.export import onnx_file
+from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend
 from engine.openvino import OpenVinoBackend, noise_as_inputs, psnr
 from engine.pytorch import TorchOnCpu
 from engine.tensorrt import Network
@@ -60,6 +61,13 @@ def test_the_graph_is_of_plain_operations_and_draws_the_same_in_openvino(pixels:
         ("ws", [1, pixels.generator.num_ws, 64]),
         ("pixels", [32, 32, 3]),
     ]
+
+
+def test_onnx_runtime_draws_the_same(pixels: Pixels) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install the extra onnxruntime")
+    ws = every_row_another(pixels).numpy()
+    with OnnxRuntimeBackend(pixels, PROVIDERS[-1]) as backend:
+        assert np.abs(backend.render(ws).astype(int) - pixels(torch.from_numpy(ws)).numpy()).max() <= 1
 
 
 def test_noise_of_stylegan2_is_fed_to_openvino_and_not_multiplied_into_every_channel() -> None:

@@ -1,11 +1,13 @@
 """The settings tree: one place, typed, and a typing error is answered with the nearest known key."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.choose import BACKENDS
 from models.errors import UserError
 from realtime.settings import Settings, load, walk
 
@@ -20,6 +22,11 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
     settings, _ = load(["--config", str(file), "--strength", "1.5"])
     assert (settings.expression.strength, settings.expression.attack) == (1.5, 0.2)
     assert settings.osc.targets == ["localhost:9000"]
+
+
+def test_every_backend_can_be_asked_for() -> None:
+    field = next(field for section, key, field in walk() if (section, key) == ("picture", "backend"))
+    assert set(get_args(field.annotation)) == {"auto", *BACKENDS}
 
 
 def test_osc_targets_may_be_repeated() -> None:
