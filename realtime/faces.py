@@ -10,13 +10,13 @@ from typing import Final
 
 import torch
 
+from engine.drawn import quick_generator
 from models.errors import UserError
 from models.expression.bank import load_bank, preview_paths
 from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.files import cache_folder
 from models.judge.networks import names, network_file
-from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
@@ -139,5 +139,5 @@ def find_and_save(seed: int, networks: Path, file: Path) -> None:
         os.nice(10)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
-    face = find_paths(load_default_generator(), seed, networks)
+    face = find_paths(quick_generator(), seed, networks)
     save_paths(file, {face.name: face})

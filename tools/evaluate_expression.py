@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE
 from models.expression.goals import RIG_GOALS
@@ -24,7 +25,6 @@ from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
-from models.stylegan.default import load_default_generator
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     judge = Judge(options.networks)
-    generator = load_default_generator()
+    generator = quick_generator()
     faces = load_paths(options.paths, generator.graph_hash)
     chosen = [paths_of(generator, faces, seed) for seed in seeds_of(options.faces)] if options.faces else list(faces.values())
 

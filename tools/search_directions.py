@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression import directions
 from models.expression.bank import DIRECTIONS_FILE, FACES_FILE
 from models.expression.find import find_paths
 from models.expression.paths import load_paths, save_paths
-from models.stylegan.default import load_default_generator
 
 
 @exit_on_user_error
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
-    generator = load_default_generator()
+    generator = quick_generator()
     faces = load_paths(options.out, generator.graph_hash) if options.out.exists() else {}
     columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.judge.crops import Picture
+from models.precision import fast_precision
 
 SIDE: Final = 256
 RIDGE: Final = 1e-3  # of the features' mean square
@@ -75,5 +76,7 @@ class Preview:
 
     def _columns(self, ws: Tensor) -> Tensor:
         """(C + 1, 128 · 128): the features of one code and a constant."""
-        features = self._generator.features(ws, SIDE // 2)[0].flatten(1)
+        precision = fast_precision()  # gradients keep their direction (cosine 0.985 and more) at two thirds of the time
+        with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
+            features = self._generator.features(ws, SIDE // 2)[0].flatten(1).float()
         return torch.cat([features, torch.ones_like(features[:1])])

@@ -1,0 +1,8 @@
+"""Which numbers this processor is fastest with."""
+
+import torch
+
+
+def fast_precision() -> torch.dtype:
+    """bfloat16 where this processor multiplies it natively, at up to twice the speed; else float32."""
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
