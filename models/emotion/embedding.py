@@ -32,10 +32,12 @@ class WindowEmbedding:
 
         T at most `_WINDOW_FRAMES`. What is outside of the mask has no influence; no speech at all gives finite numbers."""
         missing = _WINDOW_FRAMES - frames.shape[1]
-        log_mel = torch.nn.functional.pad(self._front_end.encoder_input(frames, speech), (0, 0, missing, 0), value=self._silence)
+        relative = self._front_end.relative(frames, speech)
+        log_mel = self._front_end.encoder_input(speech, relative)
+        log_mel = torch.nn.functional.pad(log_mel, (0, 0, missing, 0), value=self._silence)
         heard = torch.nn.functional.pad(speech, (missing, 0)).view(len(speech), -1, 2).amax(-1)
-        parts = [part for depth in self._encoder(log_mel) for part in masked_statistics(depth, heard)]
-        return torch.cat([*parts, functionals(self._front_end.network_input(frames, speech), speech)], dim=-1)
+        parts = [part for depth in self._encoder(log_mel, heard > 0) for part in masked_statistics(depth, heard)]
+        return torch.cat([*parts, functionals(self._front_end.network_input(frames, speech, relative), speech)], dim=-1)
 
     @property
     def _silence(self) -> float:

@@ -65,24 +65,22 @@ class FrontEnd(nn.Module):
         power = pitch.spectrum(samples.unfold(-1, BLOCK, HOP_LENGTH))
         return torch.cat([torch.log(mel + _ABSOLUTE_FLOOR), _voice_features(power)], dim=-1)
 
-    def network_input(self, frames: Tensor, speech: Tensor) -> Tensor:
-        """Frame features (..., T, N_FRAME_FEATURES) and mask (..., T) of 0 and 1 -> (..., T, N_FEATURES).
+    def network_input(self, frames: Tensor, speech: Tensor, relative: Tensor) -> Tensor:
+        """Frame features (..., T, N_FRAME_FEATURES), mask (..., T) of 0 and 1, `relative` powers -> (..., T, N_FEATURES).
 
         The same for any gain of the sound, as long as it stays well above rounding. Zero outside of the mask and, for
         the features that need a vibrating voice, outside of voiced frames.
         """
-        relative, weight = self._relative(frames, speech)
         cepstrum = torch.log(relative + _RELATIVE_FLOOR) @ self.mfcc.dct_mat
         loudness = torch.log(relative.mean(-1, keepdim=True) + _RELATIVE_FLOOR)
         log_f0, harmonicity, h1_h2, h1_a3 = frames[..., N_MELS:].unbind(-1)
         voiced = (harmonicity > _harmonicity(torch.tensor(_VOICED_ABOVE))).to(frames.dtype)
         voice = torch.stack([log_f0 * voiced, h1_h2 * voiced, h1_a3 * voiced, harmonicity, voiced], dim=-1)
-        return torch.cat([cepstrum, loudness, voice], dim=-1) * weight
+        return torch.cat([cepstrum, loudness, voice], dim=-1) * speech.unsqueeze(-1)
 
-    def encoder_input(self, frames: Tensor, speech: Tensor) -> Tensor:
-        """Frame features (..., T, N_FRAME_FEATURES) and mask (..., T) -> (..., T, N_MELS) as `speech_encoder` wants them: log10
-        of mel powers that a signal of unit variance would have, plus 4, over 4. Silence outside of the mask."""
-        relative, _ = self._relative(frames, speech)
+    def encoder_input(self, speech: Tensor, relative: Tensor) -> Tensor:
+        """Mask (..., T) and `relative` powers -> (..., T, N_MELS) as `speech_encoder` wants them: log10 of mel powers that a
+        signal of unit variance would have, plus 4, over 4. Silence outside of the mask."""
         return _encoder_scale(relative * speech.unsqueeze(-1))
 
     @property
@@ -90,12 +88,13 @@ class FrontEnd(nn.Module):
         """What `encoder_input` says of silence."""
         return float(_encoder_scale(torch.zeros(())))
 
-    def _relative(self, frames: Tensor, speech: Tensor) -> tuple[Tensor, Tensor]:
-        """Mel powers over the mean power of the window's speech: level is the microphone. (..., T, N_MELS)."""
+    def relative(self, frames: Tensor, speech: Tensor) -> Tensor:
+        """Frame features (..., T, N_FRAME_FEATURES) and mask (..., T) -> mel powers over the mean power of the window's speech:
+        level is the microphone. (..., T, N_MELS)."""
         mel = frames[..., :N_MELS].exp()
         weight = speech.unsqueeze(-1)
         level = (mel.mean(-1, keepdim=True) * weight).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True).clamp(min=1.0)
-        return mel / level.clamp(min=_ABSOLUTE_FLOOR), weight
+        return mel / level.clamp(min=_ABSOLUTE_FLOOR)
 
 
 def _encoder_scale(relative: Tensor) -> Tensor:

@@ -101,16 +101,25 @@ class SpeechEncoder(nn.Module):
                 layer.to(precision or fast_precision())  # the published arrays have eight bits anyway
         return encoder.eval().requires_grad_(False)
 
-    def forward(self, log_mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(batch, T, N_MELS), T even and at most MAX_FRAMES, log10 of mel powers plus 4 over 4 -> three (batch, T / 2, WIDTH).
+    def forward(self, log_mel: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(batch, T, N_MELS), T even and at most MAX_FRAMES, log10 of mel powers plus 4 over 4; and which steps of 20 ms are
+        wanted, bool (batch, T / 2) -> three (batch, T / 2, WIDTH), zero where not wanted.
 
-        The newest frame has the last position, as in the encoder's training."""
+        The newest frame has the last position, as in the encoder's training. What is not wanted is heard all the same, as what
+        stands around the rest."""
         half = self.second.weight.dtype  # of the products; sums and norms are float32
         x = functional.gelu(self.second(functional.gelu(self.first(log_mel.transpose(1, 2).to(half))))).transpose(1, 2)
-        stem = x + self.positions[-x.shape[1] :]
-        attended = stem + self.out(self._attention(self.norm(stem).to(half)))
+        everywhere = x + self.positions[-x.shape[1] :]
+        # After the attention no step sees another: half of the work, and needless for silence.
+        mixed = self._attention(self.norm(everywhere).to(half))[wanted]
+        stem = everywhere[wanted]
+        attended = stem + self.out(mixed)
         whole = attended + self.narrow(functional.gelu(self.widen(self.second_norm(attended).to(half))))
-        return stem, attended, whole
+
+        def placed(steps: Tensor) -> Tensor:
+            return torch.zeros_like(everywhere).masked_scatter_(wanted[..., None], steps)
+
+        return placed(stem), placed(attended), placed(whole)
 
     def _attention(self, x: Tensor) -> Tensor:
         query, key, value = (

@@ -29,6 +29,10 @@ def sound_like(frames: int) -> torch.Tensor:
     return torch.randn(1, frames, N_MELS, generator=generator) * 0.25 + 0.4
 
 
+def everywhere(log_mel: torch.Tensor) -> torch.Tensor:
+    return torch.ones(len(log_mel), log_mel.shape[1] // 2, dtype=torch.bool)
+
+
 @torch.no_grad()
 def test_the_same_as_the_published_graph() -> None:
     model = onnx.load(published_file())
@@ -46,19 +50,31 @@ def test_the_same_as_the_published_graph() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     log_mel = sound_like(MAX_FRAMES)
     expected = session.run(list(depths), {"input_features": log_mel.transpose(1, 2).numpy()})
-    for mine, theirs in zip(SpeechEncoder.load(torch.float32)(log_mel), expected, strict=True):
+    for mine, theirs in zip(SpeechEncoder.load(torch.float32)(log_mel, everywhere(log_mel)), expected, strict=True):
         assert np.abs(mine.numpy() - theirs).max() < 2e-3
 
 
 @torch.no_grad()
 def test_half_precision_changes_little() -> None:
-    whole, half = (SpeechEncoder.load(p)(sound_like(300))[-1].mean(1) for p in (torch.float32, torch.bfloat16))
+    sound = sound_like(300)
+    whole, half = (SpeechEncoder.load(p)(sound, everywhere(sound))[-1].mean(1) for p in (torch.float32, torch.bfloat16))
     assert torch.nn.functional.cosine_similarity(whole, half).item() > 0.999
 
 
 @torch.no_grad()
 def test_three_depths_every_20_ms(encoder: SpeechEncoder) -> None:
-    assert [depth.shape for depth in encoder(sound_like(300))] == [(1, 150, WIDTH)] * 3
+    sound = sound_like(300)
+    assert [depth.shape for depth in encoder(sound, everywhere(sound))] == [(1, 150, WIDTH)] * 3
+
+
+@torch.no_grad()
+def test_what_is_not_wanted_is_heard_but_not_said(encoder: SpeechEncoder) -> None:
+    sound = torch.cat([sound_like(300), sound_like(300).flip(1)])
+    wanted = torch.zeros(2, 150, dtype=torch.bool)
+    wanted[0, 20:50] = wanted[1, 100:] = True
+    for all_of_it, some in zip(encoder(sound, everywhere(sound)), encoder(sound, wanted), strict=True):
+        assert torch.allclose(some[wanted], all_of_it[wanted], atol=1e-2)
+        assert not some[~wanted].any() and bool(all_of_it[~wanted].any())
 
 
 def test_another_file_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
