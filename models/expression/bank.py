@@ -13,6 +13,7 @@ from models.expression.paths import ExpressionPaths, load_paths
 WEIGHTS: Final = Path(__file__).parent / "weights"
 FACES_FILE: Final = WEIGHTS / "faces.safetensors"
 DIRECTIONS_FILE: Final = WEIGHTS / "directions.safetensors"
+PREDICTOR_FILE: Final = WEIGHTS / "predictor.safetensors"
 
 
 def load_bank(generator_hash: str | None = None) -> dict[str, ExpressionPaths]:

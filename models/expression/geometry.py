@@ -5,6 +5,7 @@ picture. Differentiable and nearly linear in the points, where scores such as bl
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import torch
@@ -24,30 +25,50 @@ NOSE_BASE: Final = (2,)
 CHIN: Final = (152,)
 
 
+# Parts that lie on both sides: upper and lower part, each with the right side's points first.
+SIDED: Final = {
+    "brow_inner": (INNER_BROWS, INNER_EYE_CORNERS),
+    "brow_outer": (OUTER_BROWS, OUTER_EYE_CORNERS),
+    "lids": (UPPER_LIDS, LOWER_LIDS),
+    "mouth_corners": (MOUTH_CORNERS, UPPER_LIP),
+}
+
+
 def measures(points: Tensor) -> dict[str, Tensor]:
     """The measures of points (478, 2), y down, any unit: name → hundredths of the face's height."""
+    above, across, unit = _axes(points)
+    values: Mapping[str, Callable[[], Tensor]] = {
+        **{name: partial(above, *parts) for name, parts in SIDED.items()},
+        "lip_gap": lambda: above(UPPER_LIP, LOWER_LIP),
+        "jaw": lambda: above(NOSE_BASE, CHIN),
+        "mouth_width": lambda: (points[MOUTH_CORNERS[1]] - points[MOUTH_CORNERS[0]]) @ across,
+    }
+    return {name: values[name]() / unit for name in MEASURES}
+
+
+def lopsidedness(points: Tensor) -> Tensor:
+    """(4,): how much farther the right side's brow, lids and corner are up than the left's, hundredths of the face's height."""
+    above, _, unit = _axes(points)
+
+    def side(parts: tuple[int, ...], number: int) -> tuple[int, ...]:
+        half = max(1, len(parts) // 2)
+        return parts[-half:] if number else parts[:half]
+
+    return (
+        torch.stack([above(side(up, 0), side(down, 0)) - above(side(up, 1), side(down, 1)) for up, down in SIDED.values()]) / unit
+    )
+
+
+def _axes(points: Tensor) -> tuple[Callable[[tuple[int, ...], tuple[int, ...]], Tensor], Tensor, Tensor]:
+    """How far one part lies above another, the axis from eye to eye, and a hundredth of the face's height."""
     eyes = (points[OUTER_EYE_CORNERS[1]] - points[OUTER_EYE_CORNERS[0]]).detach()
     across = eyes / eyes.norm()
     down = torch.stack([-across[1], across[0]])
-    height = (points[TOP_AND_CHIN[1]] - points[TOP_AND_CHIN[0]]).norm().detach()
-
-    def place(indices: tuple[int, ...]) -> Tensor:
-        return points[list(indices)].mean(0)
 
     def above(upper: tuple[int, ...], lower: tuple[int, ...]) -> Tensor:
-        """How far one part lies above another."""
-        return (place(lower) - place(upper)) @ down
+        return (points[list(lower)].mean(0) - points[list(upper)].mean(0)) @ down
 
-    values: Mapping[str, Callable[[], Tensor]] = {
-        "brow_inner": lambda: above(INNER_BROWS, INNER_EYE_CORNERS),
-        "brow_outer": lambda: above(OUTER_BROWS, OUTER_EYE_CORNERS),
-        "lids": lambda: above(UPPER_LIDS, LOWER_LIDS),
-        "lip_gap": lambda: above(UPPER_LIP, LOWER_LIP),
-        "jaw": lambda: above(NOSE_BASE, CHIN),
-        "mouth_corners": lambda: above(MOUTH_CORNERS, UPPER_LIP),
-        "mouth_width": lambda: (points[MOUTH_CORNERS[1]] - points[MOUTH_CORNERS[0]]) @ across,
-    }
-    return {name: 100 * value() / height for name, value in values.items()}
+    return above, across, (points[TOP_AND_CHIN[1]] - points[TOP_AND_CHIN[0]]).norm().detach() / 100
 
 
 MEASURES: Final = ("brow_inner", "brow_outer", "lids", "lip_gap", "jaw", "mouth_corners", "mouth_width")

@@ -48,7 +48,7 @@ def search(
     trail = [_offset(moved, start)]
     for _ in range(walk.steps):
         moved.requires_grad_()
-        terms = objective(preview(start + _offset(moved, start)), _jitters(random, walk.jitters))
+        terms = objective(preview(start + _offset(moved, start)), random_jitters(random, walk.jitters))
         terms["distance"] = walk.distance * moved.square().sum()
         loss = torch.stack(list(terms.values())).sum()
         (gradient,) = torch.autograd.grad(loss, moved)
@@ -65,7 +65,9 @@ def _offset(moved: Tensor, start: Tensor) -> Tensor:
     return offset
 
 
-def _jitters(random: np.random.RandomState, count: int) -> list[Jitter]:
+def random_jitters(random: np.random.RandomState, count: int) -> list[Jitter]:
+    """Slightly moved and scaled crops, every second one mirrored: what convinces a network in all of them is no accident."""
+
     def one(number: int) -> Jitter:
         dx, dy = random.uniform(-0.03, 0.03, 2).tolist()
         return Jitter(dx, dy, float(random.uniform(0.93, 1.07)), mirrored=bool(number % 2))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.expression.geometry import measures
+from models.expression.geometry import lopsidedness, measures
 from models.expression.goals import Goal, Range, Region
 from models.judge.landmarks import (
     FACE_OVAL,
@@ -38,12 +38,13 @@ class Weights:
 
     emotion: float = 1.6
     movement: float = 1.0
-    identity: float = 7.0
+    identity: float = 9.0
     age: float = 0.3
     gender: float = 4.0
     picture: float = 30.0
     colour: float = 30.0
     pose: float = 3000.0
+    symmetry: float = 0.3
 
 
 class Start:
@@ -57,6 +58,7 @@ class Start:
             self.person = steering.person(self.preview, view)
             self.points = steering.points(self.preview, view)
             self.measures = measures(self.points)
+            self.lopsidedness = lopsidedness(self.points)
         side = preview.shape[-1]
         pixels = (self.points.cpu().numpy() * side).astype(np.float32)
         self.allowed = {name: torch.from_numpy(mask).to(preview) for name, mask in _regions(pixels, side).items()}
@@ -90,6 +92,7 @@ class Objective:
         terms["age"] = weights.age * ((person.age - start.person.age) / 10).square()
         terms["gender"] = weights.gender * (person.man - start.person.man).square()
         terms["pose"] = weights.pose * (points - start.points)[list(STEADY)].square().sum(1).mean()
+        terms["symmetry"] = weights.symmetry * (lopsidedness(points) - start.lopsidedness).square().mean()
         change = (picture - start.preview).abs().mean(1)
         kept = 1 - start.allowed[goal.region]
         terms["picture"] = weights.picture * (change * kept).sum() / kept.sum()

@@ -1,0 +1,95 @@
+"""Predicts a face's neutral code and expressions from its code alone, at once: instance-aware search, amortised.
+
+What an instance search finds for one face by gradients, a linear map learns for all (`tools/train_predictor.py`, with the same
+objective through the same generator): `offset(w) = matrix · features(w)`. The features are a one, how much the face smiles, and
+the code's leading principal components at unit variance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.expression.goals import EMOTION_GOALS
+from models.expression.instance_search import ROWS
+from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
+from models.labels import EMOTIONS
+
+FORMAT: Final = "speech2expression predictor 1"
+NEUTRAL_STEP: Final = "neutral"
+PREDICTED: Final = (NEUTRAL_STEP, *EMOTION_GOALS, "mouth_open", "blink")
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PathPredictor:
+    """A trained predictor of one generator's faces.
+
+    mean        (512,) of the codes
+    components  (p, 512): the code's principal components, each divided by its standard deviation
+    smile       (513,): weights and constant that give the log-odds of a smile from w
+    matrices    name of `PREDICTED` → (rows, 512, 2 + p): features to offset, on `ROWS` only
+    places      emotion → (knots,): where on the way to the full expression each knot lies, 0…1, rising, the last one 1
+    controls    name → (num_ws, 512): offsets of the rig that are the same for every face
+    """
+
+    mean: Floats
+    components: Floats
+    smile: Floats
+    matrices: Mapping[str, Floats]
+    places: Mapping[str, Floats]
+    controls: Mapping[str, Floats]
+    generator_hash: str
+
+    def features(self, w: Floats) -> Floats:
+        """(2 + p,) of a code w (512,)."""
+        smile = max(0.0, float(w @ self.smile[:-1] + self.smile[-1])) / SMILES
+        return np.concatenate([[1.0, smile], self.components @ (w - self.mean)]).astype(np.float32)
+
+    def offset(self, name: str, ws: Floats) -> Floats:
+        """(num_ws, 512): the way from ws (num_ws, 512), a face as it comes, to its neutral, or from neutral to an expression."""
+        offset = np.zeros_like(ws)
+        offset[ROWS] = self.matrices[name] @ self.features(ws.mean(0))
+        return offset
+
+    def paths(self, ws: Floats, name: str) -> ExpressionPaths:
+        """Neutral, five expressions and the rig of the face `ws` (num_ws, 512), in a few milliseconds."""
+        neutral = ws + self.offset(NEUTRAL_STEP, ws)
+        knots = len(next(iter(self.places.values())))
+        paths = np.zeros((len(EMOTIONS), knots, *ws.shape), np.float32)
+        for emotion in EMOTION_GOALS:
+            paths[EMOTIONS.index(emotion)] = self.places[emotion][:, None, None] * self.offset(emotion, ws)
+        own = {control: self.offset(control, ws) for control in PREDICTED if control not in (NEUTRAL_STEP, *EMOTION_GOALS)}
+        return ExpressionPaths(neutral, paths, {**self.controls, **own}, self.generator_hash, name)
+
+    def save(self, path: Path) -> None:
+        """Raises `UserError` where the place can't be written."""
+        tensors = {"mean": self.mean, "components": self.components, "smile": self.smile}
+        tensors |= {f"matrix/{name}": np.ascontiguousarray(matrix, np.float16) for name, matrix in self.matrices.items()}
+        tensors |= {f"places/{name}": places for name, places in self.places.items()}
+        tensors |= {f"control/{name}": np.ascontiguousarray(offset, np.float16) for name, offset in self.controls.items()}
+        write_tensors(path, tensors, {"format": FORMAT, "generator": self.generator_hash})
+
+
+SMILES: Final = 4.0  # log-odds of happy that count as one in the features
+
+
+def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
+    """Raises `UserError` where the file is missing, damaged or made for another generator."""
+    tensors, metadata = read_tensors(path, FORMAT, generator_hash)
+
+    def group(kind: str) -> dict[str, Floats]:
+        return {name.removeprefix(kind): tensor.astype(np.float32) for name, tensor in tensors.items() if name.startswith(kind)}
+
+    plain = {name: tensors[name].astype(np.float32) for name in ("mean", "components", "smile")}
+    return PathPredictor(
+        **plain,
+        matrices=group("matrix/"),
+        places=group("places/"),
+        controls=group("control/"),
+        generator_hash=metadata["generator"],
+    )

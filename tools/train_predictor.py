@@ -1,0 +1,235 @@
+"""Train what predicts a face's expressions from its code: `python -m tools.train_predictor --networks DIR --minutes 60`.
+
+Draws one face after another (`seed:10000` on, none of them is ever judged), lets the predictor walk it to neutral and to some
+expressions, and corrects it by the gradients of the search's own objective through the generator and its 256² head. Steps have
+the gradient's direction and not its length, as in the search. Goes on where it stopped; the pace falls over all `--minutes`.
+At the end, strength and knots are set by full pictures: see `calibrated`.
+"""
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from engine.drawn import DrawnGenerator, quick_generator
+from models.errors import UserError, exit_on_user_error
+from models.expression.bank import PREDICTOR_FILE, load_directions
+from models.expression.find import BOTH_WAYS, CONVINCED, KNOTS, SAME_PERSON
+from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
+from models.expression.instance_search import ROWS, random_jitters
+from models.expression.objective import Objective, Start
+from models.expression.predictor import NEUTRAL_STEP, PREDICTED, SMILES, PathPredictor
+from models.expression.preview import HeadPreview, as_bytes, full_picture
+from models.files import cache_folder, written_beside
+from models.judge.measure import Detector
+from models.judge.steer import Steering, View
+from models.labels import EMOTIONS
+from models.stylegan.default import load_default_generator
+from models.stylegan.mobile import MobileStyleGAN
+
+FIRST_SEED: Final = 10_000
+COMPONENTS: Final = 62
+CODES: Final = 20_000  # from which mean and principal components come
+LENGTH: Final = 0.35  # of a step in W+ at the beginning
+OWN: Final = 1.5  # how much farther the drawn face itself moves than all faces do
+MOMENTUM: Final = 0.9
+EACH: Final = 2  # goals walked to per face, after neutral
+CALIBRATED_FACES: Final = 16
+SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
+GOALS: Final[dict[str, Goal]] = {
+    NEUTRAL_STEP: NEUTRAL_GOAL,
+    **{name: EMOTION_GOALS.get(name) or RIG_GOALS[name] for name in PREDICTED if name != NEUTRAL_STEP},
+}
+
+
+class Trainer:
+    """The predictor's matrices on their way, and everything that corrects them."""
+
+    def __init__(self, networks: Path, work: Path) -> None:
+        generator = load_default_generator()
+        self.generator = generator
+        self._steering, self._detect = Steering(networks), Detector(networks)
+        self._preview = HeadPreview(generator)
+        self._file = work / "predictor.safetensors"
+        self.predictor = untrained(generator)
+        self.seed, self.minutes = FIRST_SEED, 0.0
+        self._matrices = {name: torch.from_numpy(matrix) for name, matrix in self.predictor.matrices.items()}
+        self._velocity = {name: torch.zeros_like(matrix) for name, matrix in self._matrices.items()}
+        if self._file.exists():
+            for name, tensor in load_file(self._file).items():
+                if name == "progress":
+                    self.seed, self.minutes = int(tensor[0]), float(tensor[1])
+                else:
+                    self._matrices[name].copy_(torch.from_numpy(tensor))
+
+    def save(self) -> None:
+        """So that another run goes on from here."""
+        tensors = {name: matrix.numpy() for name, matrix in self._matrices.items()}
+        with written_beside(self._file) as beside:
+            save_file({**tensors, "progress": np.array([self.seed, self.minutes])}, beside)
+
+    def trained(self) -> PathPredictor:
+        """The predictor as it is now."""
+        return replace(self.predictor, matrices={name: matrix.numpy().copy() for name, matrix in self._matrices.items()})
+
+    def step(self, pace: float) -> dict[str, float]:
+        """One face: neutral and some goals. Returns the losses by goal; nothing where the picture shows no face."""
+        random = np.random.RandomState(self.seed)
+        ws = self.generator.broadcast(self.generator.code_of_seed(self.seed)).clone()
+        self.seed += 1
+        features = torch.from_numpy(self.predictor.features(ws[0, 0].numpy()))
+        with torch.no_grad():
+            picture = self._preview(ws)
+        try:
+            view = View.of(self._detect(as_bytes(picture)), picture.shape[-1])
+        except UserError:
+            return {}
+        losses = {}
+        neutral, picture, losses[NEUTRAL_STEP] = self._walk(
+            NEUTRAL_STEP, ws, Start(self._steering, picture, view), features, pace, random
+        )
+        start = Start(self._steering, picture, view)
+        for name in random.choice([name for name in GOALS if name != NEUTRAL_STEP], EACH, replace=False).tolist():
+            _, _, losses[name] = self._walk(name, neutral, start, features, pace, random)
+        return losses
+
+    def _walk(
+        self, name: str, ws: Tensor, start: Start, features: Tensor, pace: float, random: np.random.RandomState
+    ) -> tuple[Tensor, Tensor, float]:
+        """Where the predictor leads from `ws`, the picture there, the loss; and the predictor is corrected."""
+        end = ws.clone()
+        end[0, ROWS] += self._matrices[name] @ features
+        moved = end.clone().requires_grad_()
+        picture = self._preview(moved)
+        terms = Objective(self._steering, start, GOALS[name])(picture, random_jitters(random, 2))
+        loss = torch.stack(list(terms.values())).sum()
+        (gradient,) = torch.autograd.grad(loss, moved)
+        direction = gradient[0, ROWS] / gradient.norm().clamp_min(1e-12)
+        # The constant moves all faces; the others move faces like this one, this one OWN times as far as all.
+        told = torch.cat([features[:1], OWN * features[1:] / features[1:].square().sum()])
+        self._velocity[name].mul_(MOMENTUM).add_(direction[..., None] * told, alpha=1 - MOMENTUM)
+        self._matrices[name].sub_(self._velocity[name], alpha=pace * LENGTH)
+        return end, picture.detach(), float(loss.detach())
+
+
+def untrained(generator: MobileStyleGAN) -> PathPredictor:
+    """Where training starts: the attribute-level directions, the same for every face but for its smile."""
+    directions = load_directions(generator.graph_hash)
+    z = torch.from_numpy(np.random.RandomState(0).randn(CODES, generator.z_dim)).float()
+    w = torch.cat([generator.truncate(generator.mapping(part), 0.7) for part in z.chunk(20)])
+    mean = w.mean(0)
+    _, deviations, components = torch.linalg.svd(w - mean, full_matrices=False)
+    scaled = components[:COMPONENTS] / (deviations[:COMPONENTS, None] / math.sqrt(CODES))
+    rows = ROWS.stop - ROWS.start
+    matrices = {name: np.zeros((rows, generator.w_dim, 2 + COMPONENTS), np.float32) for name in PREDICTED}
+    matrices[NEUTRAL_STEP][..., 1] = SMILES * directions.offsets["less_smile"][ROWS]
+    for name in PREDICTED[1:]:
+        matrices[name][..., 0] = directions.offsets[name][ROWS]
+    straight = (np.arange(1, KNOTS + 1) / KNOTS).astype(np.float32)
+    return PathPredictor(
+        mean.numpy(),
+        scaled.numpy().astype(np.float32),
+        directions.smile_readout,
+        matrices,
+        dict.fromkeys(EMOTION_GOALS, straight),
+        {name: directions.offsets[name] for name in ("brow_up", "yaw", "pitch")},
+        generator.graph_hash,
+    )
+
+
+def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Path) -> PathPredictor:
+    """Each emotion as strong as convinces the less convinced network in the mean, the person staying; knots at even log-odds.
+
+    Judged by the networks that steer, on full pictures of `CALIBRATED_FACES` faces from `FIRST_SEED` on.
+    """
+    steering, detect = Steering(networks), Detector(networks)
+    fine = np.linspace(0, 1, 7)
+    matrices, places = dict(predictor.matrices), dict(predictor.places)
+    scenes = []
+    for seed in range(FIRST_SEED, FIRST_SEED + CALIBRATED_FACES):
+        ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
+        neutral = torch.from_numpy(ws + predictor.offset(NEUTRAL_STEP, ws))[None]
+        picture = full_picture(generator, neutral)
+        view = View.of(detect(as_bytes(picture)), picture.shape[-1])
+        with torch.no_grad():
+            scenes.append((ws, neutral, view, steering.person(picture, view).embedding))
+
+    def seen(emotion: str, scale: float) -> tuple[float, float, float]:
+        """Means over the faces: probability by the less convinced network, log-odds of the mean, faceres' cosine to neutral."""
+        rows = []
+        for ws, neutral, view, person in scenes:
+            offset = torch.from_numpy(scale * predictor.offset(emotion, ws))
+            picture = full_picture(generator, neutral + offset)
+            with torch.no_grad():
+                both = steering.expression(picture, view, BOTH_WAYS)[..., EMOTIONS.index(emotion)].exp().mean(1)
+                same = steering.person(picture, view).embedding @ person
+            rows.append((float(both.min()), float(torch.logit(both.mean(), eps=1e-4)), float(same)))
+        sure, odds, same_person = np.mean(rows, axis=0).tolist()
+        return sure, odds, same_person
+
+    for emotion in EMOTION_GOALS:
+        chosen = SCALES[0]
+        for scale in SCALES:
+            sure, _, same = seen(emotion, scale)
+            print(f"{emotion} × {scale}: {sure:.2f} sure, the same person {same:.2f}", flush=True)
+            if same < SAME_PERSON and scale > SCALES[0]:
+                break
+            chosen = scale
+            if sure >= CONVINCED:
+                break
+        rising = np.maximum.accumulate([seen(emotion, chosen * float(part))[1] for part in fine])
+        evenly = np.interp(np.linspace(rising[0], rising[-1], KNOTS + 1)[1:], rising, fine)
+        places[emotion] = np.append(evenly[:-1], 1).astype(np.float32)
+        matrices[emotion] = (chosen * matrices[emotion]).astype(np.float32)
+    return replace(predictor, matrices=matrices, places=places)
+
+
+@exit_on_user_error
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    if options.minutes < 0 or options.threads < 1:
+        raise UserError(f"no negative time and at least one thread are needed, got {options.minutes} and {options.threads}")
+    torch.set_num_threads(options.threads)
+    trainer = Trainer(options.networks, options.work or cache_folder("predictor"))
+    recent: dict[str, list[float]] = {name: [] for name in GOALS}
+    last = time.process_time()
+    while trainer.minutes < options.minutes:
+        share = trainer.minutes / options.minutes
+        for name, loss in trainer.step(0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))).items():
+            recent[name].append(loss)
+        now = time.process_time()
+        trainer.minutes, last = trainer.minutes + (now - last) / 60, now
+        if trainer.seed % 50 == 0:
+            trainer.save()
+            print(
+                f"{trainer.seed - FIRST_SEED} faces, {100 * share:.0f} %: "
+                + ", ".join(f"{name} {np.mean(losses[-25:]):.2f}" for name, losses in recent.items() if losses),
+                flush=True,
+            )
+    trainer.save()
+    calibrated(trainer.trained(), quick_generator(), options.networks).save(options.out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.train_predictor", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
+    add("--minutes", type=float, default=60, help="of processor time, all runs together (default %(default)s)")
+    add("--out", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="(%(default)s)")
+    add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
+    add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
