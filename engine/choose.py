@@ -91,7 +91,7 @@ def _fastest(pixels: Pixels) -> Backend:
     for name, opener in BACKENDS.items():
         try:
             with opener(pixels) as candidate:
-                times[name] = _milliseconds(candidate)
+                times[name] = milliseconds(candidate)
         except (UserError, RuntimeError) as error:
             failures[name] = str(error)
     reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
@@ -107,7 +107,7 @@ def _fastest(pixels: Pixels) -> Backend:
     return opened
 
 
-def _milliseconds(backend: Backend) -> float:
+def milliseconds(backend: Backend) -> float:
     """The median time of one picture."""
     ws = np.zeros((1, backend.num_ws, backend.w_dim), np.float32)
     backend.warm_up()

@@ -47,7 +47,7 @@ def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str,
     shipped = dict(BACKENDS)
     BACKENDS.clear()
     monkeypatch.setattr(cache, "cache_folder", lambda name="": tmp_path)
-    monkeypatch.setattr(choose, "_milliseconds", lambda backend: backend.milliseconds)
+    monkeypatch.setattr(choose, "milliseconds", lambda backend: backend.milliseconds)
     Counted.log.clear()
     yield BACKENDS
     BACKENDS.clear()
