@@ -4,6 +4,11 @@
     python -m tools.bench_engine --size 256 --json > out.jsonl # one JSON object a line
     python -m tools.bench_engine --generator ffhq.pkl          # a StyleGAN2 or StyleGAN3 of your own, in its own sizes, no peer
 
+A line holds the median and the 99th percentile of a frame's time, from latent to bytes, frames per second, the ratio to the peer,
+the commit and the machine; `first_frame_s` and `peak_memory_mib` of a new process that draws one frame in this way, all that is
+made once being there already; and, where NVIDIA's driver says so, the `milliwatts` the GPU takes while drawing and the
+`gpu_memory_mib` that are in use. `python -m tools.chart_engine` draws a chart of such lines.
+
 The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). All
 that is compared is drawn in turns, frame by frame, so whatever else the machine does meets each of them alike; only the ratio of
 two lines of one run says something about the two.
@@ -13,7 +18,6 @@ import argparse
 import contextlib
 import json
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -36,6 +40,8 @@ from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
 from models.stylegan.pixels import sizes_of
+from tools import first_frame
+from tools.nvidia import first_gpu_while
 
 Draw = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
@@ -84,22 +90,39 @@ def commit() -> str:
     return answer.stdout.strip() or "unknown"
 
 
+def on_gpu(draw: Draw, generator: Generator) -> dict[str, Any]:
+    """What the first NVIDIA GPU says while `draw` keeps it busy; nothing without one."""
+    ws = next(codes(generator, 1))
+    gpu = first_gpu_while(lambda: draw(ws))
+    return {"milliwatts": gpu.milliwatts, "gpu_memory_mib": gpu.used_mib} if gpu else {}
+
+
 def line(name: str, description: str, size: int, times: list[float], peer: list[float] | None) -> dict[str, Any]:
-    """One result, ready for JSON. Peak memory is the whole process's so far, not this way's own."""
-    median = float(np.median(times))
+    """One result, ready for JSON."""
+    median, p99 = float(np.median(times)), float(np.percentile(times, 99))
     return {
         "backend": name,
         "description": description,
         "size": size,
         "frames": len(times),
         "median_ms": round(median, 2),
-        "p99_ms": round(float(np.percentile(times, 99)), 2),
+        "p99_ms": round(p99, 2),
+        "p99_over_median": round(p99 / median, 2),
         "frames_per_second": round(1000 / median, 1),
         "times_peer": round(float(np.median(peer)) / median, 2) if peer else None,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "commit": commit(),
         "machine": f"{cache.processor()}, {platform.system()}",
     }
+
+
+def row(result: dict[str, Any]) -> str:
+    """One result for people."""
+    first = f"{result['first_frame_s']:.1f} s" if "first_frame_s" in result else "-"
+    memory = f"{result['peak_memory_mib']} MiB" if result.get("peak_memory_mib") else "-"
+    return (
+        f"{result['size']:>5} {result['backend']:<11} {result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
+        f"{result['frames_per_second']:>9.1f} {result['times_peer'] or '-':>11} {first:>9} {memory:>9}  {result['description']}"
+    )
 
 
 @exit_on_user_error
@@ -118,7 +141,8 @@ def main() -> None:
     peer = None if args.generator else open_peer()
     if not args.json:
         print(
-            f"{cache.processor()}\n{'size':>5} {'backend':<9} {'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11}  with"
+            f"{cache.processor()}\n{'size':>5} {'backend':<11} {'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} "
+            f"{'1st frame':>9} {'memory':>9}  with"
         )
     for size in args.size or sizes_of(generator):
         with contextlib.ExitStack() as opened:
@@ -132,16 +156,15 @@ def main() -> None:
                     continue
                 ways[name], descriptions[name] = backend.render, backend.description
             times = measure(ways, generator, args.frames)
+            gpu = {name: on_gpu(draw, generator) for name, draw in ways.items() if name != "peer"}
         for name in ways:
             result = line(name, descriptions[name], size, times[name], times.get("peer"))
+            if name != "peer":
+                result |= first_frame.measured(size, name, args.generator, args.label) | gpu[name]
             if args.json:
                 print(json.dumps(result), flush=True)
             else:
-                print(
-                    f"{size:>5} {name:<9} {result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
-                    f"{result['frames_per_second']:>9.1f} {result['times_peer'] or '-':>11}  {result['description']}",
-                    flush=True,
-                )
+                print(row(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The benchmark compares what it says: the peer draws the same face, and each line can be read by a machine."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from engine.openvino import psnr
 from models.stylegan.converted import convert
 from models.stylegan.default import load_default_generator
 from models.stylegan.pixels import Pixels
+from tools import bench_engine, first_frame
 from tools.bench_engine import codes, main, open_peer, shrunk
+from tools.nvidia import Gpu
 
 
 def test_the_peer_draws_the_same_face() -> None:
@@ -36,6 +39,33 @@ def test_lines_are_json_with_peer_and_backend(monkeypatch: pytest.MonkeyPatch, c
     assert (ours["backend"], ours["size"], ours["frames"]) == ("openvino", 256, 2)
     assert ours["frames_per_second"] == pytest.approx(1000 / ours["median_ms"], rel=0.05)
     assert ours["p99_ms"] >= ours["median_ms"]
+    assert ours["p99_over_median"] == pytest.approx(ours["p99_ms"] / ours["median_ms"], abs=0.02)
+    assert ours["first_frame_s"] > ours["median_ms"] / 1000
+    assert 100 < ours["peak_memory_mib"] < 8000
+    assert "first_frame_s" not in peer
+
+
+def test_where_a_gpu_says_so_its_power_and_memory_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, drawn = load_default_generator(), []
+
+    def draw(ws: np.ndarray) -> np.ndarray:
+        drawn.append(ws.shape)
+        return np.zeros((256, 256, 3), np.uint8)
+
+    def busy(work: Callable[[], object]) -> Gpu:
+        work()
+        return Gpu("NVIDIA H100", "580.95", "9.0", 81559, 1200, 123456)
+
+    monkeypatch.setattr(bench_engine, "first_gpu_while", busy)
+    assert bench_engine.on_gpu(draw, generator) == {"milliwatts": 123456, "gpu_memory_mib": 1200}
+    assert drawn == [(1, 23, 512)]
+    monkeypatch.setattr(bench_engine, "first_gpu_while", lambda work: None)
+    assert bench_engine.on_gpu(draw, generator) == {}
+
+
+def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert first_frame.measured(300, "openvino", None, None) == {}
+    assert "300" in capfd.readouterr().err
 
 
 def test_no_frames_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,66 @@
+"""Starts as a show's engine does, draws one frame, says what it took, and ends: for tools.bench_engine, in a process of its own.
+
+    python -m tools.first_frame --size 256 --backend openvino
+
+Prints one JSON object as soon as the frame is there. `peak_memory_mib` is the whole process's, and null where the system does not
+say.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from models.errors import exit_on_user_error
+
+
+def measured(size: int, backend: str, generator: Path | None, label: int | None) -> dict[str, Any]:
+    """In a new process: `first_frame_s` from its start to its first frame, and `peak_memory_mib`. Empty where it fails."""
+    command = [sys.executable, "-m", "tools.first_frame", "--size", str(size), "--backend", backend]
+    command += ["--generator", str(generator)] if generator else []
+    command += ["--label", str(label)] if label is not None else []
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        seconds = time.perf_counter() - start
+    if process.returncode:
+        return {}
+    return {"first_frame_s": round(seconds, 2), **json.loads(line)}
+
+
+def peak_memory_mib() -> int | None:
+    """Of this process."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+@exit_on_user_error
+def main(arguments: list[str] | None = None) -> None:
+    from engine.choose import open_backend
+    from models.stylegan.converted import load_generator
+    from models.stylegan.default import load_default_generator
+
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.first_frame", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, required=True, metavar="N", help="width in pixels")
+    parser.add_argument("--backend", default="auto", help="(%(default)s)")
+    parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
+    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    args = parser.parse_args(arguments)
+    generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
+    with open_backend(generator, args.size, args.backend) as backend:
+        backend.render(generator.broadcast(generator.code_of_seed(1000)).numpy())
+        print(json.dumps({"peak_memory_mib": peak_memory_mib()}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
