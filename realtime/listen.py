@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.emotion.classifier import EmotionClassifier
-from models.emotion.classifier import Hearing as Verdict
+from models.emotion.hearing import Hearing as Verdict
+from models.emotion.own_classifier import OwnClassifier
 from models.emotion.prosody import Prosody as Measured
 from models.emotion.voice_profile import VoiceProfile
+from models.errors import UserError
 from realtime.settings import Hearing
 from realtime.sound.resample import LISTENING_RATE, ToListeningRate
 from realtime.sound.ring import Ring
@@ -35,6 +37,10 @@ class Tracker(Protocol):
 
 def open_classifier(settings: Hearing) -> Classifier:
     """The classifier of these settings. Raises `UserError` where weights or profile are missing or do not fit."""
+    if settings.classifier is not None:
+        if settings.voice_profile is not None:
+            raise UserError("a voice profile is made for the listener that comes with the program; leave out --voice-profile")
+        return OwnClassifier(settings.classifier)
     classifier = EmotionClassifier.load()
     if settings.voice_profile is not None:
         classifier.adopt(VoiceProfile.load(settings.voice_profile))

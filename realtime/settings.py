@@ -53,7 +53,14 @@ class Audio(Section):
 
 
 class Hearing(Section):
-    """Whose voice it is."""
+    """Who listens, and whose voice it is."""
+
+    classifier: Path | None = option(
+        None,
+        "an ONNX file of your own that hears emotion, with its labels in a JSON file beside it (docs/emotion.md)",
+        flag="--classifier",
+        metavar="FILE.onnx",
+    )
 
     voice_profile: Path | None = option(
         None,

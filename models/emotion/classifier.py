@@ -1,12 +1,11 @@
 """The listener: every 100 ms, what emotion the last three seconds of speech carry.
 
 Sound -> frames (front_end, each computed once) and voice activity -> the window's vector (embedding), minus the voice's own mean
-(voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion: it relaxes to neutral.
+(voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion (hearing).
 """
 
 import hashlib
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,47 +14,23 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
+from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
-from models.emotion.voice_mean import VoiceMean
+from models.emotion.voice_mean import FRAMES_PER_SECOND, VoiceMean
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError
-from models.labels import EMOTIONS, NEUTRAL
 
 Floats = NDArray[np.float32]
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "emotion.safetensors"
-# Where the emotions lie on the two axes of affect (J. Russell: A circumplex model of affect, 1980): the excited against
-# the calm ones, and how pleasant each is.
-EXCITED: Final = (1.0, 0.0, 1.0, 1.0, 0.0)
-_PLEASANT: Final = np.array([-0.7, 0.0, -0.7, 0.9, -0.7], np.float32)
-
-_NEUTRAL_ONLY: Final = np.eye(len(EMOTIONS), dtype=np.float32)[NEUTRAL]
-_ENOUGH_SPEECH: Final = 60  # frames (0.6 s) from which a verdict counts fully; below, in proportion
-_LEAST_SPEECH: Final = 15  # frames below which there is no verdict
-_HOLD: Final = 80  # frames of silence before the verdict fades ...
-_FADE: Final = 120  # ... and how long that takes
 _PAUSE: Final = 70  # frames of silence after which speech is a new utterance ...
 _NEW_UTTERANCE: Final = 50  # ... that stands for itself once it is this long
-_SPEAKING: Final = 15  # newest frames that decide whether somebody speaks now
-
-
-@dataclass(frozen=True)
-class Hearing:
-    """What is heard: `probabilities` float32 (5,) in the order of EMOTIONS, sum 1; `confidence` 0 (no idea, or nobody speaks)
-    .. 1; `speaking` now; `arousal` -1 (calm) .. 1 (excited) and `valence` -1 (unpleasant) .. 1 (pleasant), 0 without speech;
-    `intensity` 0 .. 1, how strongly the emotion is expressed, 0.5 where that can't be told."""
-
-    probabilities: Floats
-    confidence: float
-    speaking: bool
-    arousal: float
-    valence: float
-    intensity: float = 0.5
 
 
 class Window(NamedTuple):
@@ -88,7 +63,8 @@ class EmotionClassifier:
         self._network = network.eval()
         self._temperature = temperature
         self._front_end = FrontEnd()
-        self._embed = WindowEmbedding(self._front_end, encoder)
+        self.embed: Callable[[Tensor, Tensor], Tensor] = WindowEmbedding(self._front_end, encoder)
+        """Frames of a window -> its vector: by far the most of the work, and the same whatever is known of the voice."""
         self._voice_activity = VoiceActivity(voice_activity)
         self._voice = VoiceMean(network.mean.numpy())
         self._window_frames = n_frames(self.WINDOW)
@@ -151,30 +127,20 @@ class EmotionClassifier:
         speech = self._speech()
         n_speech = int(speech.sum())
         silence = len(speech) if n_speech == 0 else len(speech) - 1 - int(np.flatnonzero(speech)[-1])
-        evidence = min(1.0, n_speech / _ENOUGH_SPEECH) * float(np.clip(1.0 - (silence - _HOLD) / _FADE, 0.0, 1.0))
-        if n_speech < _LEAST_SPEECH or evidence == 0.0:
+        counts = evidence(n_speech / FRAMES_PER_SECOND, silence / FRAMES_PER_SECOND)
+        if counts == 0.0:
             self.window = None
-            return Hearing(_NEUTRAL_ONLY.copy(), 0.0, False, 0.0, 0.0, 0.5)
+            return nothing_heard()
 
         mask = _newest_utterance(speech)
-        embedding = self._embed(self._frames[None], torch.from_numpy(mask)[None])[0].numpy()
+        embedding = self.embed(self._frames[None], torch.from_numpy(mask)[None])[0].numpy()
         n_new = int(mask[-new_frames:].sum()) if silence < new_frames else 0
         self.window = Window(embedding, int(mask.sum()), n_new)
         verdict = self._judge(self.window)
         heard = torch.softmax(torch.from_numpy(verdict.logits), dim=-1).numpy()
         self._voice.add(embedding, n_new, heard)
 
-        probabilities = _NEUTRAL_ONLY + evidence * (heard - _NEUTRAL_ONLY)
-        probabilities /= probabilities.sum()
-        entropy = -float(np.sum(heard * np.log(heard + 1e-9))) / np.log(len(EMOTIONS))
-        return Hearing(
-            probabilities=probabilities.astype(np.float32),
-            confidence=evidence * float(np.clip(1.0 - entropy, 0.0, 1.0)),
-            speaking=silence < _SPEAKING,
-            arousal=evidence * math.tanh(verdict.arousal / 2.0),
-            valence=float(np.clip(probabilities @ _PLEASANT, -1.0, 1.0)),
-            intensity=0.5 + evidence * 0.5 * math.tanh(verdict.intensity / 2.0),
-        )
+        return hearing(heard, counts, silence / FRAMES_PER_SECOND, verdict.arousal, verdict.intensity)
 
     def logits(self, window: Window) -> Floats:
         """Calibrated logits (5,) of a window, for the voice as it is known now."""

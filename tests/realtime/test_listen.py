@@ -1,13 +1,17 @@
 """The listener: what comes out depends on the samples alone, and every value carries the time it speaks of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.emotion.classifier import Hearing
+from models.emotion.hearing import Hearing
 from models.emotion.prosody import Prosody as Measured
-from realtime.listen import EMOTION_HOP, PROSODY_HOP, Listener
+from models.errors import UserError
+from realtime.listen import EMOTION_HOP, PROSODY_HOP, Listener, open_classifier
+from realtime.settings import Hearing as HearingSettings
 from realtime.sound.resample import LISTENING_RATE
 from realtime.sound.ring import Ring
 from realtime.values import Heard, Prosody
@@ -84,3 +88,10 @@ def test_a_listener_that_came_too_late_knows_what_it_lost() -> None:
     values = list(listener.step())
     assert listener.lost == 8000
     assert values[0].t == pytest.approx(0.52)
+
+
+def test_a_profile_is_for_the_programs_own_listener(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leave out --voice-profile"):
+        open_classifier(HearingSettings(classifier=tmp_path / "own.onnx", voice_profile=tmp_path / "ada.voice"))
+    with pytest.raises(UserError, match="no classifier at"):
+        open_classifier(HearingSettings(classifier=tmp_path / "own.onnx"))

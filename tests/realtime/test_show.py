@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.emotion.classifier import Hearing
+from models.emotion.hearing import Hearing
 from models.emotion.prosody import Prosody as Measured
 from models.errors import UserError
 from models.expression.paths import ExpressionPaths

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.emotion import classifier as subject
-from models.emotion.classifier import WEIGHTS, EmotionClassifier, Hearing
+from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.front_end import FrontEnd
+from models.emotion.hearing import Hearing
 from models.errors import UserError
 from models.labels import EMOTIONS, NEUTRAL
 
