@@ -12,9 +12,8 @@ import numpy as np
 import soxr
 
 from models.emotion.front_end import SAMPLE_RATE
-from tools.emotion_corpus import Condition, Sound
+from tools.emotion_corpus import Change, Condition, Sound
 
-Change = Callable[[Sound, np.random.Generator], Sound]
 Maker = Callable[[float, np.random.Generator], Sound]
 
 _OPUS_RATE: Final = 48_000

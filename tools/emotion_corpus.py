@@ -25,6 +25,7 @@ from models.labels import EMOTIONS
 
 Sound = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
+Change = Callable[[Sound, np.random.Generator], Sound]
 _COLUMNS: Final = ("path", "corpus", "speaker", "emotion")
 _INTENSITIES: Final = ("normal", "strong")
 _MARGIN: Final = 6  # chunks of 32 ms kept before and after the speech
@@ -166,9 +167,11 @@ class Copy:
 class FeatureCache:
     """Sound and features of a list of clips on disk, computed where missing; an interrupted run goes on where it was."""
 
-    def __init__(self, clips: list[Clip], folder: Path, progress: Callable[[str, int], None]) -> None:
-        """`progress` is told what is being done and how many clips are done."""
-        self._clips, self._progress = clips, progress
+    def __init__(
+        self, clips: list[Clip], folder: Path, progress: Callable[[str, int], None], change: Change | None = None
+    ) -> None:
+        """`progress` is told what is being done and how many clips are done; `change` is done to every sound first."""
+        self._clips, self._progress, self._change = clips, progress, change
         self._folder = folder / f"{_stable_seed(N_FRAME_FEATURES, *(clip.path for clip in clips)):08x}"
         self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -194,7 +197,7 @@ class FeatureCache:
         network = SileroNetwork.load()
         samples, chunks, sample_ends, chunk_ends = [], [], [0], [0]
         for first in range(0, len(self._clips), _BATCH):
-            sounds = [decode(clip.path) for clip in self._clips[first : first + _BATCH]]
+            sounds = [self._sound(clip) for clip in self._clips[first : first + _BATCH]]
             for sound, probabilities in zip(sounds, speech_probabilities(network, sounds), strict=True):
                 speech = speech_chunks(probabilities)
                 where = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
@@ -205,6 +208,10 @@ class FeatureCache:
                 chunk_ends.append(chunk_ends[-1] + len(chunks[-1]))
             self._progress("decoding", len(chunks))
         return np.concatenate(samples), np.concatenate(chunks), np.array(sample_ends), np.array(chunk_ends)
+
+    def _sound(self, clip: Clip) -> Sound:
+        sound = decode(clip.path)
+        return self._change(sound, np.random.default_rng(_stable_seed(clip.path.name))) if self._change else sound
 
     def _record(self, number: int) -> Arrays:
         samples, chunks, sample_ends, chunk_ends = self.kept(

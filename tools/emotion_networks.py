@@ -5,12 +5,14 @@
 """
 
 import argparse
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.network import EmotionNetwork
@@ -37,6 +39,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def few_voices(clips: Sequence[Clip], n: int) -> list[Clip]:
+    """The clips of at most `n` voices of each spoken corpus, always the same ones."""
+    chosen = set()
+    for corpus in {clip.corpus for clip in clips if not clip.corpus.endswith("_song")}:
+        voices = sorted({clip.speaker for clip in clips if clip.corpus == corpus}, key=lambda name: zlib.crc32(name.encode()))
+        chosen |= {(corpus, voice) for voice in voices[:n]}
+    return [clip for clip in clips if (clip.corpus, clip.speaker) in chosen]
+
+
+def network_name(strangers: str, clip: Clip, fold: int) -> str:
+    """Of the network of `train_emotion` that never heard the clip's speaker (one of CHOICES)."""
+    return f"fold{fold}" if strangers == "folds" else f"without-{clip.corpus.removesuffix('_song')}"
+
+
+def read_network(folder: Path, name: str) -> tuple[EmotionNetwork, Tensor | None]:
+    """The network of that name in a work folder of `train_emotion`, and its temperatures if it was shipped.
+
+    Raises UserError if it is missing or damaged."""
+    places = [folder / f"{name}.safetensors", folder / "runs" / f"{name}.safetensors"]
+    path = next((place for place in places if place.is_file()), places[-1])
+    network = EmotionNetwork()
+    try:
+        state = load_file(path)
+        temperature = state.pop("temperature", None)
+        network.load_state_dict(state)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"no network at {path}; make it: python -m tools.train_emotion --folds (or --leave-corpus-out)"
+        ) from error
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise UserError(f"{path} does not hold a network of this version or is damaged; train it again") from error
+    return network, temperature
+
+
 class Networks:
     """Classifiers by name, each loaded when it is first asked for."""
 
@@ -46,10 +82,9 @@ class Networks:
         self._folder: Path | None = args.networks
         self._loaded: dict[str, EmotionClassifier] = {}
         self._name = {clip.path: "" for clip in clips}
-        if self._folder is not None and args.strangers == "folds":
-            self._name = {clip.path: f"fold{k}" for clip, k in zip(clips, folds(list(clips)), strict=True)}
-        elif self._folder is not None:
-            self._name = {clip.path: f"without-{clip.corpus.removesuffix('_song')}" for clip in clips}
+        if self._folder is not None:
+            numbered = zip(clips, folds(list(clips)), strict=True)
+            self._name = {clip.path: network_name(args.strangers, clip, int(k)) for clip, k in numbered}
 
     def name(self, clip: Clip) -> str:
         """Of the network for a clip; empty for the shipped one."""
@@ -67,18 +102,7 @@ class Networks:
 
     def _read(self, name: str) -> EmotionClassifier:
         assert self._folder is not None
-        places = [self._folder / f"{name}.safetensors", self._folder / "runs" / f"{name}.safetensors"]
-        path = next((place for place in places if place.is_file()), places[0])
-        network = EmotionNetwork()
-        try:
-            state = load_file(path)
-            # Temperatures are fitted on all folds at once, when the network is shipped.
-            stranger, known = state.pop("temperature", load_file(self._weights)["temperature"]).tolist()
-            network.load_state_dict(state)
-        except FileNotFoundError as error:
-            raise UserError(
-                f"no network at {path}; make it: python -m tools.train_emotion --folds (or --leave-corpus-out)"
-            ) from error
-        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-            raise UserError(f"{path} does not hold a network of this version or is damaged; train it again") from error
+        network, temperature = read_network(self._folder, name)
+        # Temperatures are fitted on all folds at once, when the network is shipped.
+        stranger, known = (load_file(self._weights)["temperature"] if temperature is None else temperature).tolist()
         return EmotionClassifier(network, SpeechEncoder.load(), SileroNetwork.load(), (stranger, known))

@@ -27,7 +27,7 @@ def show(console: Console, result: dict[str, Any]) -> None:
     hops = result["hop_milliseconds"]
     console.print(f"processor time per hop of 100 ms: median {hops['median']:.1f} ms, 95th percentile {hops['p95']:.1f} ms")
     if "robustness" in result:
-        _show_robustness(console, result["robustness"])
+        show_robustness(console, result["robustness"])
     if result.get("changes"):
         _show_changes(console, result["changes"])
     if result.get("steady"):
@@ -36,7 +36,8 @@ def show(console: Console, result: dict[str, Any]) -> None:
         _show_no_voice(console, result["no_voice"])
 
 
-def _show_robustness(console: Console, found: dict[str, Any]) -> None:
+def show_robustness(console: Console, found: dict[str, Any]) -> None:
+    """UAR per condition and corpus, and what is lost."""
     corpora = list(next(iter(found.values()))["corpora"])
     table = Table("UAR", *corpora, "mean", "lost on the mean", "lost at worst")
     for name, row in found.items():

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from models.emotion.classifier import EmotionClassifier, Hearing
+from models.emotion.classifier import EmotionClassifier
+from models.emotion.hearing import Hearing
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.labels import EMOTIONS, NEUTRAL
@@ -148,20 +149,21 @@ def work(networks: Networks, task: Task) -> Heard | str:
     return hear(classifier, sound)
 
 
-def hear_talk(networks: Networks, talk: emotion_talks.Talk) -> list[Verdict]:
-    """A talk's verdicts by a network that fits it, from a fresh start."""
-    classifier = networks.of(talk.clip)
+class TalkTask(NamedTuple):
+    """A talk to hear, after which other clips of the voice (none = a stranger)."""
+
+    talk: emotion_talks.Talk
+    others: list[Clip]
+
+
+def hear_talk(networks: Networks, task: TalkTask) -> list[Verdict]:
+    """A talk's verdicts by a network that fits it, from a fresh start or after what it heard of the voice before."""
+    classifier = networks.of(task.talk.clip)
     classifier.reset()
-    return emotion_talks.hear(classifier, talk)
-
-
-def few_voices(clips: list[Clip], n: int) -> list[Clip]:
-    """The clips of at most `n` voices of each spoken corpus, always the same ones."""
-    chosen = set()
-    for corpus in {clip.corpus for clip in clips if not clip.corpus.endswith("_song")}:
-        voices = sorted({clip.speaker for clip in clips if clip.corpus == corpus}, key=lambda name: zlib.crc32(name.encode()))
-        chosen |= {(corpus, voice) for voice in voices[:n]}
-    return [clip for clip in clips if (clip.corpus, clip.speaker) in chosen]
+    if task.others:
+        seed = zlib.crc32(task.talk.clip.path.name.encode())
+        introduce(classifier, task.talk.clip, task.others, np.random.default_rng(seed))
+    return emotion_talks.hear(classifier, task.talk)
 
 
 def robustness(plain: dict[str, Any], changed: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -248,13 +250,14 @@ def main(argv: list[str] | None = None) -> int:
         changed = {name: found for name in CONDITIONS if (found := measure(name)) is not None}
         result["robustness"] = robustness(plain, changed)
     if args.timing or args.everything:
-        few = few_voices(everybody, args.voices)
+        few = emotion_networks.few_voices(everybody, args.voices)
         for name, talks, of in (
             ("changes", emotion_talks.changes(few, args.changes), emotion_talks.change_figures),
             ("steady", emotion_talks.steady(few), emotion_talks.steady_figures),
         ):
             spoken = list(talks)
-            verdicts = spread(prepare, hear_talk, spoken, args.jobs, name)
+            heard = [TalkTask(talk, voices[talk.clip.speaker] if args.known_voice else []) for talk in spoken]
+            verdicts = spread(prepare, hear_talk, heard, args.jobs, name)
             result[name] = of(spoken, verdicts, Expression()) if spoken else None
     if args.non_speech or args.everything:
         result["no_voice"] = no_voice(EmotionClassifier.load(args.weights), _NO_VOICE_SECONDS)

@@ -12,7 +12,7 @@ import csv
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.enrolment import Recording, enrol
@@ -86,6 +87,20 @@ def voices(clips: Sequence[Clip], sentences: dict[Path, str], n_test: int, seed:
             yield Voice(speaker, corpus, plain, guided, [clip for e in left for clip in left[e][:n_test]])
 
 
+class Once:
+    """A window's vector is computed once and remembered: profiles differ only in what is made of it."""
+
+    def __init__(self, embed: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self._embed = embed
+        self._known: dict[tuple[bytes, bytes], Tensor] = {}
+
+    def __call__(self, frames: Tensor, speech: Tensor) -> Tensor:
+        key = frames.numpy().tobytes(), speech.numpy().tobytes()
+        if key not in self._known:
+            self._known[key] = self._embed(frames, speech)
+        return self._known[key]
+
+
 class Judge:
     """Hears voices with and without profiles; makes each profile once."""
 
@@ -125,14 +140,15 @@ def enrolled(classifier: EmotionClassifier, clips: Sequence[Clip], *, labelled: 
 def judge(classifier: EmotionClassifier, voice: Voice, profiles: dict[str, VoiceProfile | None]) -> list[Answer]:
     """Every test clip with every profile that there is."""
     answers = []
-    for kind, profile in profiles.items():
-        if kind != "none" and profile is None:
-            continue
-        for clip in voice.test:
+    embed = classifier.embed
+    for clip in voice.test:
+        sound, classifier.embed = decode(clip.path), Once(embed)
+        for kind, profile in profiles.items():
+            if kind != "none" and profile is None:
+                continue
             classifier.adopt(profile)
-            answers.append(
-                Answer(kind, voice.name, voice.corpus, clip.emotion, hear(classifier, decode(clip.path)).probabilities)
-            )
+            answers.append(Answer(kind, voice.name, voice.corpus, clip.emotion, hear(classifier, sound).probabilities))
+    classifier.embed = embed
     return answers
 
 

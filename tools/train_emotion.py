@@ -27,9 +27,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.emotion.classifier import EXCITED, WEIGHTS
+from models.emotion.classifier import WEIGHTS
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
+from models.emotion.hearing import EXCITED
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.errors import UserError, exit_on_user_error
@@ -42,7 +43,8 @@ from tools.emotion_figures import binary_recall, fit_temperature, intensity_corr
 
 N_FOLDS: Final = 5
 _BATCH: Final = 256
-_MODES: Final = {"stranger": 0.0, "known": 60.0}  # seconds of the voice's other clips
+MODES: Final = {"stranger": 0.0, "known": 60.0}
+"""How the test voices are met: seconds of the voice's other clips that make its mean."""
 _AROUSAL_WEIGHT: Final = 0.4
 _INTENSITY_WEIGHT: Final = 0.4
 _LEARNING_RATE: Final = 1e-3
@@ -164,11 +166,11 @@ def run(
         network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
         with written_beside(weights) as beside:
             save_file(network.state_dict(), beside)
-        found: dict[str, Any] = {mode: verdicts(network, study, test, seconds) for mode, seconds in _MODES.items()}
+        found: dict[str, Any] = {mode: verdicts(network, study, test, seconds) for mode, seconds in MODES.items()}
         with written_beside(answers) as beside, beside.open("wb") as stream:
             np.savez(stream, **found)
     stored = np.load(answers)
-    return {mode: stored[mode] for mode in _MODES}
+    return {mode: stored[mode] for mode in MODES}
 
 
 def table(study: Study, answers: dict[str, Floats], among: NDArray[np.int64]) -> dict[str, Any]:
@@ -202,7 +204,7 @@ def cross_validate(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[
     """Verdicts on every clip by the network that did not hear its speaker: (clips, 7) per mode, and the clips' numbers."""
     tests = [np.flatnonzero(study.fold == k) for k in range(N_FOLDS)]
     parts = [run(study, f"fold{k}", np.flatnonzero(study.fold != k), tests[k], args, tell) for k in range(N_FOLDS)]
-    return {mode: np.concatenate([part[mode] for part in parts]) for mode in _MODES}, np.concatenate(tests)
+    return {mode: np.concatenate([part[mode] for part in parts]) for mode in MODES}, np.concatenate(tests)
 
 
 def leave_corpora_out(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[dict[str, Floats], NDArray[np.int64]]:
@@ -213,7 +215,7 @@ def leave_corpora_out(study: Study, args: argparse.Namespace, tell: Tell) -> tup
         run(study, f"without-{name}", np.setdiff1d(everything, test), test, args, tell)
         for name, test in zip(study.corpora(), tests, strict=True)
     ]
-    return {mode: np.concatenate([part[mode] for part in parts]) for mode in _MODES}, np.concatenate(tests)
+    return {mode: np.concatenate([part[mode] for part in parts]) for mode in MODES}, np.concatenate(tests)
 
 
 def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:

@@ -1,0 +1,111 @@
+"""Measures what the way of a voice to the listener costs: level, telephone band, noise, room, codec; strangers and known voices.
+
+    python -m tools.evaluate_robustness --data ../shared/data/speech --work out/train_emotion
+    python -m tools.evaluate_robustness --data ../shared/data/speech --work out/train_emotion --strangers corpora
+
+Every clip goes through each condition of tools/emotion_conditions.py, is searched for speech anew, and judged by a network of
+`train_emotion` that never heard its speaker (or corpus), in windows as there. `evaluate_emotion --robustness` streams instead:
+slower, and for any recordings.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from models.emotion.embedding import WindowEmbedding
+from models.emotion.front_end import FrontEnd
+from models.emotion.speech_encoder import SpeechEncoder
+from models.errors import UserError, exit_on_user_error
+from models.files import written_beside
+from tools import emotion_networks, emotion_report
+from tools.emotion_conditions import CONDITIONS
+from tools.emotion_corpus import Change, Clip, FeatureCache, read_manifest
+from tools.emotion_embeddings import Embedded, Examples, embed
+from tools.emotion_examples import test_windows
+from tools.emotion_networks import few_voices, network_name, read_network
+from tools.evaluate_emotion import robustness
+from tools.train_emotion import MODES, Floats, Study, folds, table, verdicts
+
+PLAIN: Final = "as it is"
+
+
+def few_clips(clips: Sequence[Clip], n_voices: int, n_clips: int) -> list[int]:
+    """Numbers of at most `n_clips` clips, evenly from all, of each of `n_voices` voices of every spoken corpus."""
+    of: dict[tuple[str, str], list[int]] = defaultdict(list)
+    chosen = {id(clip) for clip in few_voices(clips, n_voices)}
+    for number, clip in enumerate(clips):
+        if id(clip) in chosen:
+            of[clip.corpus, clip.speaker].append(number)
+    return sorted(own[i] for own in of.values() for i in {k * len(own) // n_clips for k in range(n_clips)})
+
+
+def answers(study: Study, strangers: str, everybody: Sequence[Clip], numbers: Sequence[int], work: Path) -> dict[str, Floats]:
+    """Per mode the verdicts on all clips of `study`, which are the `numbers` of `everybody`, each by a network that fits."""
+    fold = folds(list(everybody))
+    names = np.array([network_name(strangers, everybody[i], int(fold[i])) for i in numbers])
+    found = {mode: np.zeros((len(numbers), 7), np.float32) for mode in MODES}
+    for name in sorted(set(names)):
+        among = np.flatnonzero(names == name)
+        network, _ = read_network(work, str(name))
+        for mode, seconds in MODES.items():
+            found[mode][among] = verdicts(network.eval(), study, among, seconds)
+    return found
+
+
+@exit_on_user_error
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="holds manifest.csv")
+    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="of train_emotion; vectors are kept there")
+    parser.add_argument("--strangers", choices=emotion_networks.CHOICES, nargs="+", default=list(emotion_networks.CHOICES))
+    parser.add_argument("--voices", type=int, default=8, metavar="N", help="at most, of each corpus")
+    parser.add_argument("--clips", type=int, default=60, metavar="N", help="at most, of each voice")
+    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    args = parser.parse_args(argv)
+    for name in ("voices", "clips", "threads"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    torch.set_num_threads(args.threads)
+    everybody, _ = read_manifest(args.data / "manifest.csv")
+    numbers = few_clips(everybody, args.voices, args.clips)
+    clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
+    embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
+    reports: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    changes: dict[str, Change | None] = {PLAIN: None, **CONDITIONS}
+    console = Console()
+    with Progress(console=console) as progress:
+        for condition, change in changes.items():
+            task = progress.add_task(condition, total=2 * len(clips))
+            folder = args.work / "robustness" / "".join(c if c.isalnum() else "-" for c in condition)
+            cache = FeatureCache(clips, folder, lambda _, done, task=task: progress.update(task, completed=done), change)  # type: ignore[misc]
+            kept = cache.kept("embedded-test", Embedded._fields, lambda c=cache: embed(embedding, test_windows(clips, c.copy(0))))  # type: ignore[misc]
+            progress.update(task, completed=2 * len(clips))
+            heard = Embedded(*kept)
+            study = Study(clips, Examples(clips, [heard], heard), fold)
+            for strangers in args.strangers:
+                found = answers(study, strangers, everybody, numbers, args.work)
+                for mode, corpora in table(study, found, np.arange(len(clips))).items():
+                    reports[strangers, mode][condition] = {"corpora": corpora}
+    result: dict[str, Any] = {"clips": len(clips)}
+    for (strangers, mode), of in reports.items():
+        plain = of.pop(PLAIN)
+        result[f"{strangers}, {mode}"] = robustness(plain, of)
+        console.print(f"{strangers}, {mode}")
+        emotion_report.show_robustness(console, result[f"{strangers}, {mode}"])
+    if args.json:
+        with written_beside(args.json) as beside:
+            beside.write_text(json.dumps(result, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
