@@ -133,6 +133,12 @@ class Window(Section):
     enabled: bool = option(True, "show a window; without a screen a video is written instead", flag="--window")
     fullscreen: bool = option(False, "start in fullscreen", flag="--fullscreen")
     mirror: bool = option(False, "mirror the picture, as a looking-glass does")
+    smooth: bool = option(
+        True,
+        "fade from frame to frame where the generator is slower than the display; delays by up to one frame",
+        flag="--smooth",
+    )
+    rate: float = option(60.0, "pictures of the display per second while it fades", unit="1/s", ge=20, le=240)
     hud: bool = option(True, "show the head-up display (H toggles it)", flag="--hud")
     snapshots: Path = option(Path(), "folder that S saves pictures to")
 

@@ -181,12 +181,14 @@ class LiveShow:
         latency = stats.median("sound to window", RECENT)
         reading = Reading(self._shown.at(clock.now()), latency, self._stages.faces.name, self._source.description, self.health)
         began = clock.now()
-        if self._window.step(frame, reading) and frame is not None:
-            t = clock.now()
-            self._shown.tick(t)
+        seen = self._window.step(frame, reading, began)
+        t = clock.now()
+        if frame is not None:
             stats.add("window", t - began)
-            if frame.t_audio is not None:
-                stats.add("sound to window", t - frame.t_audio)
+        if seen is not None:
+            self._shown.tick(t)
+            if seen.t_audio is not None:
+                stats.add("sound to window", t - seen.t_audio)
 
     def _state(self) -> dict[str, tuple[Value, ...]]:
         # Rounded to whole seconds and frames: state goes out on change, and these change with every frame otherwise.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.errors import UserError
 from models.files import written_beside
+from realtime.outputs.blend import Blend
 from realtime.outputs.hud import Reading, draw_hud, draw_keys
 from realtime.outputs.screen import has_screen
 from realtime.settings import Window as WindowSettings
@@ -49,42 +50,52 @@ class WindowOutput:
         self.fullscreen, self.hud, self.keys = settings.fullscreen, settings.hud, False
         self.blackout = self.freeze = self.quit = False
         self._frame: Frame | None = None
+        self._pixels = self._canvas = np.zeros((1, 1, 3), np.uint8)
+        self._blend = Blend(1 / settings.rate if settings.smooth else float("inf"))
         self._seen = False
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, SIDE, SIDE)
         self._apply_fullscreen()
 
-    def step(self, frame: Frame | None, reading: Reading) -> bool:
-        """Show `frame` (None: nothing new), then answer keys; True if `frame` itself went to the screen."""
-        fresh = frame is not None and not self.freeze
-        if frame is not None and fresh:
-            self._frame = frame
-        if self._frame is not None and (fresh or self.keys or self.blackout):
-            cv2.imshow(TITLE, self._compose(self._frame, reading))
+    def step(self, frame: Frame | None, reading: Reading, t: float) -> Frame | None:
+        """Show `frame` (None: nothing new) at time `t`, then answer keys. Returns a frame once it has been wholly seen."""
+        pixels, seen = None, None
+        if not self.freeze:
+            pixels, seen = self._blend.step(frame, t)
+            self._frame = frame or self._frame
+        if pixels is not None:
+            self._pixels = pixels
+        if self._frame is not None and (pixels is not None or self.keys or self.blackout):
+            cv2.imshow(TITLE, self._compose(self._frame, self._pixels, reading))
         self._answer(cv2.pollKey())
         self._notice_closing()
-        return fresh and not self.blackout
+        return None if self.blackout else seen
 
     def close(self) -> None:
         """Calling it again does nothing."""
         cv2.destroyAllWindows()
 
-    def _compose(self, frame: Frame, reading: Reading) -> NDArray[np.uint8]:
-        # The canvas is the whole window: left to themselves, window systems fill what a square leaves over with white.
+    def _compose(self, frame: Frame, pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+        # The canvas is the whole window: left to themselves, window systems fill with white what a square leaves over. It is
+        # kept, and drawn into: fresh memory for every picture takes longer than all the rest.
         _, _, width, height = cv2.getWindowImageRect(TITLE)
-        canvas = np.zeros((max(height, 1), max(width, 1), 3), np.uint8)
+        if self._canvas.shape[:2] != (max(height, 1), max(width, 1)):
+            self._canvas = np.zeros((max(height, 1), max(width, 1), 3), np.uint8)
+        canvas = self._canvas
+        if self.blackout:
+            canvas[:] = 0
+            return canvas
         side = min(canvas.shape[:2])
         x, y = (canvas.shape[1] - side) // 2, (canvas.shape[0] - side) // 2
-        if self.blackout:
-            return canvas
-        pixels = frame.pixels[:, ::-1] if self._settings.mirror else frame.pixels
-        bgr = np.ascontiguousarray(pixels[..., ::-1])
-        picture = np.asarray(cv2.resize(bgr, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
+        picture = canvas[y : y + side, x : x + side]
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        if self._settings.mirror:
+            bgr = cv2.flip(bgr, 1)
+        cv2.resize(bgr, (side, side), dst=picture, interpolation=cv2.INTER_CUBIC)
         if self.hud:
             draw_hud(picture, frame, reading)
         if self.keys:
             draw_keys(picture, KEYS)
-        canvas[y : y + side, x : x + side] = picture
         return canvas
 
     def _answer(self, code: int) -> None:
