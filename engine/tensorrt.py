@@ -2,8 +2,11 @@
 
 The graph is strongly typed float16 with named input and output; engines are built once, with progress on the log, and kept in the
 user's cache under everything they depend on. TensorRT for RTX builds without a GPU (`tools/build_engine.py`); running needs one.
+What a module learns is kept beside its engines as well: the times of TensorRT's kernels, which make the next build shorter, and
+the kernels that TensorRT for RTX compiles for the GPU at hand when an engine is first used.
 """
 
+import contextlib
 import functools
 import importlib
 import logging
@@ -16,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backend import Backend
+from engine.cuda import Lane, free_memory, this_gpu
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
 from models.files import cache_folder, written_beside
 from models.stylegan.pixels import Pixels
 
 MODULES: Final = ("tensorrt", "tensorrt_rtx_bindings")  # the same names inside; the first one that is installed is taken
-WORKSPACE: Final = 2 << 30  # bytes of GPU memory that building may use for trying kernels; StyleGAN3 at 1024² needs 1.1 GiB
+WORKSPACE: Final = 2 << 30  # bytes of GPU memory that kernels may use while they are tried; StyleGAN3 at 1024² needs 1.1 GiB
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +58,54 @@ class Network:
         if self.definition.num_outputs == 0:  # an empty file parses without complaint
             raise UserError(f"TensorRT can't read the graph {onnx}: it draws nothing; delete it, and it is exported anew")
 
-    def build(self, capabilities: tuple[str, ...], report: Callable[[str], None]) -> bytes:
+    def build(self, capabilities: tuple[str, ...], report: Callable[[str], None], times: Path | None = None) -> bytes:
         """The serialised engine, for the GPU at hand or, with TensorRT for RTX, for the `capabilities` named ("8.6", "12.0").
 
-        `report` is told each phase. Ctrl-C ends a build at its next step. Raises UserError where building fails.
+        `report` is told each phase. Ctrl-C ends a build at its next step. `times` is where the times of kernels are kept from one
+        build to the next (TensorRT for RTX measures none). Raises UserError where building fails.
         """
-        trt = self.trt
-        config = self.builder.create_builder_config()
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
+        trt, builder = self.trt, self.builder
+        config = builder.create_builder_config()
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _workspace())
         if capabilities:
             _set_capabilities(trt, config, capabilities)
+        if times is not None:
+            timing_cache = config.create_timing_cache(_content(times))
+            config.set_timing_cache(timing_cache, False)  # False where they are another GPU's: then all are measured
         monitor = _progress_monitor(trt, report)
         config.progress_monitor = monitor
-        plan = self.builder.build_serialized_network(self.definition, config)
+        plan = builder.build_serialized_network(self.definition, config)
         if monitor.interrupted:
             raise KeyboardInterrupt
         if plan is None:
             raise UserError("TensorRT could not build the engine; the lines above say why (too little GPU memory is most likely)")
+        if times is not None:
+            _keep(times, config.get_timing_cache().serialize())
         return bytes(plan)
+
+
+def _workspace() -> int:
+    """At most half of what is free on the GPU, if there is one: a show may be running on it."""
+    with contextlib.suppress(UserError):
+        return min(WORKSPACE, free_memory() // 2)
+    return WORKSPACE
+
+
+def _content(path: Path) -> bytes:
+    """Nothing, where there is no such file."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _keep(path: Path, content: Any) -> None:
+    """Write what may be written anew at any time: a full disk is no reason not to play."""
+    try:
+        with written_beside(path) as beside:
+            beside.write_bytes(bytes(content))
+    except UserError as error:
+        log.warning("%s", error)
 
 
 def _set_capabilities(trt: ModuleType, config: Any, capabilities: tuple[str, ...]) -> None:
@@ -92,7 +126,7 @@ class _Nothing:
 
 
 def _progress_monitor(trt: ModuleType, report: Callable[[str], None]) -> Any:
-    """An IProgressMonitor of whichever module is at hand; `interrupted` is set by Ctrl-C, which TensorRT would swallow."""
+    """An IProgressMonitor of whichever module is at hand; `interrupted` is set by Ctrl-C, which must not fly through TensorRT."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -100,17 +134,20 @@ def _progress_monitor(trt: ModuleType, report: Callable[[str], None]) -> Any:
             self.interrupted = False
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            report(f"{phase_name} ({num_steps} steps)")
+            self._guarded(lambda: report(f"{phase_name} ({num_steps} steps)"))
 
         def phase_finish(self, phase_name: str) -> None:
-            pass  # the start of the next phase says it
+            self._guarded(lambda: None)  # the start of the next phase says it
 
         def step_complete(self, phase_name: str, step: int) -> bool:
+            self._guarded(lambda: None)
+            return not self.interrupted
+
+        def _guarded(self, work: Callable[[], None]) -> None:
             try:
-                return not self.interrupted
+                work()
             except KeyboardInterrupt:
                 self.interrupted = True
-                return False
 
     return Monitor()
 
@@ -132,7 +169,7 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
     kept = cache_folder("tensorrt")
     target = "+".join(capabilities)
     if not capabilities:
-        gpu, capability, driver = _this_gpu()
+        gpu, capability, driver = this_gpu()
         if hasattr(trt, "ComputeCapability"):
             for path in sorted(kept.glob(f"{stem}_*_{graph}.engine")):
                 if capability in path.name.removeprefix(f"{stem}_").removesuffix(f"_{graph}.engine").split("+"):
@@ -143,86 +180,90 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
     path = kept / f"{stem}_{target}_{graph}.engine"
     if not path.exists():
         report(f"building the {pixels.size}² engine with {trt.__name__} {trt.__version__} for {target}")
-        plan = Network(trt, onnx_file(half)).build(capabilities, report)
+        measured = None if hasattr(trt, "IRuntimeCache") else kept / f"{stem}_{target}.times"
+        plan = Network(trt, onnx_file(half)).build(capabilities, report, measured)
         with written_beside(path) as beside:
             beside.write_bytes(plan)
     return path
 
 
-def _this_gpu() -> tuple[str, str, int]:
-    """Name, compute capability ("8.6") and driver of GPU 0. Raises UserError where no GPU can be used."""
-    cuda = _cuda()
-    properties = _check(cuda.cudaGetDeviceProperties(0), "no NVIDIA GPU can be used")
-    driver = _check(cuda.cudaDriverGetVersion(), "the NVIDIA driver does not answer")
-    return properties.name.decode().strip(), f"{properties.major}.{properties.minor}", driver
-
-
-def _cuda() -> ModuleType:
-    try:
-        return importlib.import_module("cuda.bindings.runtime")
-    except ImportError as error:
-        raise UserError(f"cuda-python is not installed ({error}); pip install 'cuda-python>=13.0'") from error
-
-
-def _check(answer: tuple[Any, ...], complaint: str) -> Any:
-    """The value out of a CUDA call's (error, value …). Raises UserError with `complaint` and CUDA's own words."""
-    error, *values = answer
-    if int(error) != 0:
-        words = _cuda().cudaGetErrorString(error)[1]
-        raise UserError(f"{complaint}: {words.decode()}; look at nvidia-smi, or choose --backend openvino")
-    return values[0] if values else None
-
-
 class TensorRtBackend(Backend):
-    """One engine on GPU 0, a stream of its own, pinned host buffers. Inputs and outputs are bound by name."""
+    """One engine on GPU 0, on a stream of its own; a frame (copy in, draw, copy out) is recorded once and launched as one graph.
+
+    Inputs and outputs are bound by name.
+    """
 
     name = "tensorrt"
 
     def __init__(self, pixels: Pixels) -> None:
         super().__init__(pixels)
         trt = tensorrt_module()
-        self._cuda = _cuda()
-        gpu, capability, driver = _this_gpu()
+        gpu, capability, driver = this_gpu()
         path = engine_file(pixels)
-        engine = trt.Runtime(_logger(trt)).deserialize_cuda_engine(path.read_bytes())
+        runtime = trt.Runtime(_logger(trt))
+        engine = runtime.deserialize_cuda_engine(path.read_bytes())
         if engine is None:
             raise UserError(f"TensorRT can't load the engine {path}; delete it, and it is built anew at the next start")
-        self._context = engine.create_execution_context()
-        self._buffers: list[Any] = []
-        self._stream = self._call(self._cuda.cudaStreamCreate())
-        self._ws_host, self._ws_device = self._pair(np.zeros((1, self.num_ws, self.w_dim), np.float32), INPUT)
-        self._picture_host, self._picture_device = self._pair(np.zeros((self.size, self.size, 3), np.uint8), OUTPUT)
+        self._lane = Lane()
+        self._context: Any = None
+        try:
+            self._prepare(trt, engine, path.with_name(f"{path.stem}_{gpu}_{driver}.kernels".replace(" ", "-")))
+        except BaseException:
+            self._free()
+            raise
         self.description = f"{trt.__name__} {trt.__version__}, {gpu} ({capability}, driver {driver}), f16"
 
-    def _call(self, answer: tuple[Any, ...]) -> Any:
-        return _check(answer, f"the GPU failed while drawing {self.size}²")
+    def _prepare(self, trt: ModuleType, engine: Any, kernels: Path) -> None:
+        """Bind the buffers, draw a first frame (what has to be compiled is compiled by then) and record one."""
+        known, runtime_cache = _content(kernels), None
+        if hasattr(trt, "IRuntimeCache"):
+            runtime_config = engine.create_runtime_config()
+            runtime_cache = runtime_config.create_runtime_cache()
+            if known:
+                runtime_cache.deserialize(known)  # refuses what another GPU, driver or version compiled
+            runtime_config.set_runtime_cache(runtime_cache)
+            self._context = engine.create_execution_context(runtime_config)
+        else:
+            self._context = engine.create_execution_context()
+        if self._context is None:
+            raise UserError(f"the GPU has too little memory left to draw {self.size}²; end what else uses it, see nvidia-smi")
+        self._ws_host, self._ws_device = self._lane.pair(np.zeros((1, self.num_ws, self.w_dim), np.float32))
+        self._picture_host, self._picture_device = self._lane.pair(np.zeros((self.size, self.size, 3), np.uint8))
+        self._context.set_tensor_address(INPUT, self._ws_device)
+        self._context.set_tensor_address(OUTPUT, self._picture_device)
+        self._frame()
+        self._lane.wait()
+        if runtime_cache is not None and (learnt := bytes(runtime_cache.serialize())) != known:
+            _keep(kernels, learnt)
+        self._launch = self._lane.launch
+        try:
+            self._lane.record(self._frame)
+        except UserError as error:
+            log.info("a frame can't be recorded as one CUDA graph (%s); its parts are started one by one", error)
+            self._launch = self._frame
 
-    def _pair(self, like: NDArray[Any], name: str) -> tuple[NDArray[Any], int]:
-        """A pinned host array like the one given, and as many bytes on the GPU, bound to the tensor `name`."""
-        pinned = self._call(self._cuda.cudaMallocHost(like.nbytes))
-        device = self._call(self._cuda.cudaMalloc(like.nbytes))
-        self._buffers += [(self._cuda.cudaFreeHost, pinned), (self._cuda.cudaFree, device)]
-        self._context.set_tensor_address(name, int(device))
-        host = np.ctypeslib.as_array((np.ctypeslib.as_ctypes_type(like.dtype) * like.size).from_address(int(pinned)))
-        return host.reshape(like.shape), int(device)
+    def _frame(self) -> None:
+        """Put one frame's work on the stream."""
+        self._lane.to_device(self._ws_host, self._ws_device)
+        if not self._context.execute_async_v3(int(self._lane.stream)):
+            raise UserError("TensorRT could not start the engine; its own message is above")
+        self._lane.to_host(self._picture_device, self._picture_host)
 
     def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
-        cuda, host, picture = self._cuda, self._ws_host, self._picture_host
-        host[:] = ws
-        to_device, to_host = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice, cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        self._call(cuda.cudaMemcpyAsync(self._ws_device, host.ctypes.data, host.nbytes, to_device, self._stream))
-        if not self._context.execute_async_v3(int(self._stream)):
-            raise RuntimeError("TensorRT could not start the engine; its own message is above")
-        self._call(cuda.cudaMemcpyAsync(picture.ctypes.data, self._picture_device, picture.nbytes, to_host, self._stream))
-        self._call(cuda.cudaStreamSynchronize(self._stream))
-        return picture.copy()
+        self._ws_host[:] = ws
+        try:
+            self._launch()
+            self._lane.wait()
+        except UserError as error:
+            raise RuntimeError(str(error)) from error
+        picture: NDArray[np.uint8] = self._picture_host.copy()
+        return picture
 
     def _free(self) -> None:
-        self._cuda.cudaStreamSynchronize(self._stream)
-        del self._context
-        for free, pointer in self._buffers:
-            free(pointer)
-        self._cuda.cudaStreamDestroy(self._stream)
+        with contextlib.suppress(UserError):
+            self._lane.wait()
+        self._context = None  # before the buffers that it is bound to
+        self._lane.close()
 
 
 def open_tensorrt(pixels: Pixels) -> TensorRtBackend:

@@ -29,7 +29,8 @@ TORCHAUDIO = "torchaudio==2.11.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CARRIERS = ["random-face==2021.7.21.1", "pipecat-ai==1.14.0"]
 TEST_CARRIERS = ["onnx2torch==1.5.15", "tensorrt-rtx-cu13-libs==1.7.1.116", "tensorrt-rtx-cu13-bindings==1.7.1.116"]
-"""For tests: the search's gradients, and the TensorRT that builds engines without a GPU."""
+TEST_CARRIERS += ["tensorrt-cu13-bindings==11.4.0.106"]
+"""For tests: the search's gradients, the TensorRT that builds engines without a GPU, and the names of TensorRT proper."""
 
 # Debian package -> any of these files or commands shows that it is there.
 LIVE_PACKAGES = {

@@ -1,6 +1,8 @@
 """Every graph through TensorRT's own parser and builder, which need no GPU; only running the engine does."""
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -57,9 +59,9 @@ def test_an_engine_built_ahead_is_found_on_the_gpu_it_is_for(
     monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(tensorrt, "onnx_file", lambda _: graph)
     ahead = engine_file(pixels[256], ("8.6", "8.9"))
-    monkeypatch.setattr(tensorrt, "_this_gpu", lambda: ("NVIDIA GeForce RTX 4070 Laptop GPU", "8.9", 13000))
+    monkeypatch.setattr(tensorrt, "this_gpu", lambda: ("NVIDIA GeForce RTX 4070 Laptop GPU", "8.9", 13000))
     assert engine_file(pixels[256]) == ahead
-    monkeypatch.setattr(tensorrt, "_this_gpu", lambda: ("NVIDIA GeForce RTX 5090", "12.0", 13000))
+    monkeypatch.setattr(tensorrt, "this_gpu", lambda: ("NVIDIA GeForce RTX 5090", "12.0", 13000))
     own = engine_file(pixels[256])
     assert own != ahead
     assert own.exists()
@@ -72,6 +74,44 @@ def test_a_build_can_be_interrupted(pixels: dict[int, Pixels]) -> None:
     config = network.builder.create_builder_config()
     config.progress_monitor = monitor
     assert network.builder.build_serialized_network(network.definition, config) is None
+
+
+def test_ctrl_c_ends_a_build_and_does_not_fly_through_tensorrt(pixels: dict[int, Pixels]) -> None:
+    network = Network(trt, onnx_file(pixels[256].in_half_precision()))
+
+    def pressed(phase: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        network.build(("8.6",), pressed)
+
+
+def test_building_takes_no_more_than_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt, "free_memory", lambda: 1 << 30)
+    assert tensorrt._workspace() == 1 << 29
+    monkeypatch.setattr(tensorrt, "free_memory", lambda: 80 << 30)
+    assert tensorrt._workspace() == tensorrt.WORKSPACE
+
+
+def test_times_of_kernels_are_kept_from_build_to_build(tmp_path: Path) -> None:
+    """As TensorRT proper is told; TensorRT for RTX measures none, so a stand-in builds here."""
+    given: list[object] = []
+    cache = SimpleNamespace(serialize=lambda: b"times")
+    config = SimpleNamespace(
+        set_memory_pool_limit=lambda *_: None,
+        create_timing_cache=lambda content: given.append(content) or cache,
+        set_timing_cache=lambda *arguments: given.append(arguments),
+        get_timing_cache=lambda: cache,
+    )
+    network = Network.__new__(Network)
+    network.trt = trt
+    network.builder = SimpleNamespace(create_builder_config=lambda: config, build_serialized_network=lambda *_: b"plan")
+    network.definition = None
+    for expected in (b"", b"times"):
+        given.clear()
+        assert network.build((), lambda _: None, tmp_path / "gpu.times") == b"plan"
+        assert given == [expected, (cache, False)]
+    assert (tmp_path / "gpu.times").read_bytes() == b"times"
 
 
 def test_unknown_capabilities_are_refused_by_name(pixels: dict[int, Pixels]) -> None:
