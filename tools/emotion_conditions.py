@@ -117,6 +117,49 @@ def music(seconds: float, rng: np.random.Generator) -> Sound:
     return _level(sound[: int(seconds * SAMPLE_RATE)])
 
 
+def laughter(seconds: float, rng: np.random.Generator) -> Sound:
+    """Laughing alone: bouts of "ha" five a second, from high to low, each a breathy buzz through the resonances of a vowel."""
+    n = int(seconds * SAMPLE_RATE)
+    sound = np.zeros(n + 2 * SAMPLE_RATE)
+    syllable = np.arange(int(0.13 * SAMPLE_RATE)) / SAMPLE_RATE
+    place = 0
+    while place < n:
+        pitch = rng.uniform(180, 380)
+        for k in range(int(rng.integers(5, 11))):
+            f0 = pitch * 0.95**k * (1 - 0.8 * syllable)
+            phase = np.cumsum(2 * np.pi * f0 / SAMPLE_RATE)
+            gain = [
+                sum(np.exp(-(((h * f0.mean() - f) / 180) ** 2)) / (1 + f / 700) for f in (750, 1_250, 2_600))
+                for h in range(1, 20)
+            ]
+            buzz = sum(g * np.sin(h * phase) for h, g in enumerate(gain, start=1))
+            puff = np.sin(np.pi * np.minimum(1.0, syllable / 0.11)) ** 0.7
+            begin = place + k * SAMPLE_RATE // 5
+            sound[begin : begin + len(syllable)] += 0.9**k * puff * (buzz + 0.15 * rng.normal(size=len(syllable)))
+        place += (k + 1) * SAMPLE_RATE // 5 + int(rng.uniform(0.4, 1.2) * SAMPLE_RATE)
+    return _level(sound[:n])
+
+
+def coughs(seconds: float, rng: np.random.Generator) -> Sound:
+    """Single and double coughs: a burst of air, then a decaying noise with the throat's resonances and a trace of voice."""
+    n = int(seconds * SAMPLE_RATE)
+    sound = np.zeros(n + 2 * SAMPLE_RATE)
+    t = np.arange(int(0.35 * SAMPLE_RATE)) / SAMPLE_RATE
+    spectrum = np.fft.rfftfreq(len(t), 1 / SAMPLE_RATE)
+    throat = sum(np.exp(-(((spectrum - f) / 350) ** 2)) for f in (600, 1_500, 3_000)) + 0.1
+    place = 0
+    while place < n:
+        for _ in range(int(rng.integers(1, 3))):
+            air = np.fft.irfft(np.fft.rfft(rng.normal(size=len(t))) * throat, len(t)) * (
+                np.exp(-t / 0.02) + 0.4 * np.exp(-t / 0.1)
+            )
+            voice = 0.1 * np.sign(np.sin(2 * np.pi * rng.uniform(100, 200) * t)) * np.clip(t / 0.1, 0, 1) * np.exp(-t / 0.1)
+            sound[place : place + len(t)] += air + voice
+            place += len(t)
+        place += int(rng.uniform(0.8, 2.0) * SAMPLE_RATE)
+    return _level(sound[:n])
+
+
 NO_VOICE: Final[dict[str, Maker]] = {
     "white noise": coloured(0.0),
     "pink noise": coloured(-3.0),
@@ -126,6 +169,8 @@ NO_VOICE: Final[dict[str, Maker]] = {
     "clicks": clicks,
     "applause": applause,
     "music": music,
+    "laughter": laughter,
+    "coughs": coughs,
 }
 
 

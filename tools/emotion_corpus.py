@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, SAMPLE_RATE, FrontEnd, n_frames
-from models.emotion.voice_activity import CHUNK, SileroNetwork, speech_chunks, with_context
+from models.emotion.voice_activity import CHUNK, SileroNetwork, levelled, loudness_of, speech_chunks, with_context
 from models.errors import UserError
 from models.labels import EMOTIONS
 
@@ -86,7 +86,8 @@ def decode(path: Path) -> Sound:
 @torch.no_grad()
 def speech_probabilities(network: SileroNetwork, sounds: list[Sound]) -> list[list[float]]:
     """Voice activity of whole clips, side by side: one probability per 512 samples of each."""
-    embedded = [network.embed(with_context(torch.from_numpy(sound))) for sound in sounds]
+    chunks = [with_context(torch.from_numpy(sound)) for sound in sounds]
+    embedded = [network.embed(levelled(one, loudness_of(one, 0.0))) for one in chunks]
     padded = torch.nn.utils.rnn.pad_sequence(embedded)  # (chunks, clips, 128)
     state, steps = network.start(len(sounds)), []
     for chunk in padded:
@@ -202,7 +203,7 @@ class FeatureCache:
                 speech = speech_chunks(probabilities)
                 where = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
                 begin, end = max(0, where[0] - _MARGIN), min(len(speech), where[-1] + 1 + _MARGIN)
-                samples.append((sound[begin * CHUNK : end * CHUNK].clip(-1, 1) * 32_767).astype(np.int16))
+                samples.append(sound[begin * CHUNK : end * CHUNK].astype(np.float16))  # as exact at any level
                 chunks.append(speech[begin:end])
                 sample_ends.append(sample_ends[-1] + len(samples[-1]))
                 chunk_ends.append(chunk_ends[-1] + len(chunks[-1]))
@@ -215,12 +216,12 @@ class FeatureCache:
 
     def _record(self, number: int) -> Arrays:
         samples, chunks, sample_ends, chunk_ends = self.kept(
-            "sound", ("samples", "chunks", "sample_ends", "chunk_ends"), self._decode
+            "decoded", ("samples", "chunks", "sample_ends", "chunk_ends"), self._decode
         )
         front_end = FrontEnd()
         frames, masks, ends = [], [], [0]
         for index, clip in enumerate(self._clips):
-            sound: Sound = samples[sample_ends[index] : sample_ends[index + 1]].astype(np.float32) / np.float32(32_767)
+            sound: Sound = samples[sample_ends[index] : sample_ends[index + 1]].astype(np.float32)
             speech = chunks[chunk_ends[index] : chunk_ends[index + 1]]
             condition = Condition() if number == 0 else Condition.draw(_stable_seed("condition", clip.speaker, number))
             if number:

@@ -31,6 +31,11 @@ SPEECH_PROBABILITY: Final = 0.5
 _DILATION: Final = 2  # chunks
 _SILENT: Final = 0.15  # probability
 _FILE: Final = "silero_vad_16k_op15.onnx"  # the arrays of the TorchScript model that the package loads by default
+# The network hears loud voices only: of voices at -70 dB full scale it misses more than half. So quiet sound is made louder for
+# it, by the level of the loudest chunk that was heard, which is forgotten slowly: a pause is no reason to listen closer.
+_LOUD_ENOUGH: Final = 10 ** (-24 / 20)  # root mean square, full scale 1
+_MOST_GAIN: Final = 10 ** (46 / 20)
+_FORGET: Final = 10 ** (-4 / 20 * CHUNK / SAMPLE_RATE)  # per chunk: 4 dB a second
 _NAMES: Final = {
     "stft.forward_basis_buffer": "stft_conv.weight",
     **{f"encoder.{i}.reparam_conv.{kind}": f"conv{i + 1}.{kind}" for i in range(4) for kind in ("weight", "bias")},
@@ -107,6 +112,22 @@ def with_context(samples: Tensor) -> Tensor:
     return nn.functional.pad(samples[:whole], (_CONTEXT, 0)).unfold(-1, _CONTEXT + CHUNK, CHUNK)
 
 
+def loudness_of(chunks: Tensor, before: float) -> NDArray[np.float64]:
+    """Chunks with context (n, 576) and the loudness before them -> at each chunk (n,): the largest root mean square so far, the
+    older the less."""
+    loudest, found = before, []
+    for level in chunks[:, _CONTEXT:].square().mean(-1).sqrt().tolist():
+        loudest = max(level, loudest * _FORGET)
+        found.append(loudest)
+    return np.array(found)
+
+
+def levelled(chunks: Tensor, loudness: NDArray[np.float64]) -> Tensor:
+    """Chunks with context (n, 576), made louder where the loudness (n,) so far is small."""
+    gain = (_LOUD_ENOUGH / np.maximum(loudness, 1e-9)).clip(1.0, _MOST_GAIN)
+    return chunks * torch.from_numpy(gain.astype(np.float32))[:, None]
+
+
 def speech_chunks(probabilities: Sequence[float]) -> NDArray[np.bool_]:
     """Probabilities of successive chunks -> whether each belongs to speech, 64 ms around it included: consonants count."""
     speech = np.asarray(probabilities, np.float32) >= SPEECH_PROBABILITY
@@ -124,6 +145,7 @@ class VoiceActivity:
     def reset(self) -> None:
         """Forget the sound so far."""
         self._pending = np.zeros(_CONTEXT, np.float32)
+        self._loudness = 0.0
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -141,7 +163,9 @@ class VoiceActivity:
             return probabilities
         chunks = torch.from_numpy(self._pending[: _CONTEXT + whole * CHUNK]).unfold(0, _CONTEXT + CHUNK, CHUNK)
         self._pending = self._pending[whole * CHUNK :]
-        for embedded in self._network.embed(chunks):
+        loudness = loudness_of(chunks, self._loudness)
+        self._loudness = float(loudness[-1])
+        for embedded in self._network.embed(levelled(chunks, loudness)):
             probability, self._state = self._network.remember(embedded[None], self._state)
             probabilities.append(float(probability))
             self._chunks_since_start += 1

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from voices import turn
 
 from models.emotion import voice_activity
-from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
+from models.emotion.voice_activity import CHUNK, SPEECH_PROBABILITY, SileroNetwork, VoiceActivity, speech_chunks, with_context
 from models.errors import UserError
 
 
@@ -30,7 +31,24 @@ def test_same_as_the_packages_own_model(network: SileroNetwork) -> None:
     sound = voice_like(2.0) + np.random.default_rng(0).normal(0, 0.01, 32_000).astype(np.float32)
     reference = silero_vad.load_silero_vad()
     expected = [reference(torch.from_numpy(sound[i : i + CHUNK]), 16_000).item() for i in range(0, len(sound) - CHUNK + 1, CHUNK)]
-    assert VoiceActivity(network).step(sound) == pytest.approx(expected, abs=1e-5)
+    state, mine = network.start(), []
+    for embedded in network.embed(with_context(torch.from_numpy(sound))):
+        probability, state = network.remember(embedded[None], state)
+        mine.append(float(probability))
+    assert mine == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("gain_db", [-50, -30, -15, 10])
+def test_quiet_and_loud_voices_are_heard_alike(network: SileroNetwork, gain_db: int) -> None:
+    plain = speech_chunks(VoiceActivity(network).step(turn(1)))
+    other = speech_chunks(VoiceActivity(network).step((turn(1) * 10 ** (gain_db / 20)).clip(-1, 1).astype(np.float32)))
+    assert plain.mean() > 0.5 and np.mean(plain == other) > 0.9
+
+
+def test_a_quiet_room_is_no_speech_because_somebody_stopped(network: SileroNetwork) -> None:
+    room = np.random.default_rng(0).normal(0, 1e-4, 20 * 16_000).astype(np.float32)
+    heard = VoiceActivity(network).step(np.concatenate([turn(1), room]))
+    assert not any(p >= SPEECH_PROBABILITY for p in heard[len(turn(1)) // CHUNK + 8 :])
 
 
 def test_block_size_does_not_matter(network: SileroNetwork) -> None:
