@@ -44,6 +44,7 @@ from tools.render_emotions import write_picture
 
 FIRST_SEED: Final = 50_000
 SHOWN: Final = 6  # pictures on a sheet
+WIDTH: Final = 130  # characters of the table
 Codes = NDArray[np.float32]
 
 
@@ -146,7 +147,9 @@ def show(results: list[dict[str, Any]]) -> None:
     table = Table(*keys, caption="; ".join(dict.fromkeys(f"{r['size']}²: {r['with']}" for r in results)))
     for result in sorted(results, key=lambda result: result["size"]):
         table.add_row(*(f"{value:.3f}" if isinstance(value := result.get(key), float) else str(value) for key in keys))
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, WIDTH)  # into a file or a pipe the table is not to be cut
+    console.print(table)
 
 
 def _parser() -> argparse.ArgumentParser:
