@@ -4,7 +4,7 @@ ENV = .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test live test bench evaluate soak
+.PHONY: help setup setup-test live test doctor bench evaluate soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: setup-test ## style, types and all tests
 	@$(ENV) -m ruff check .
 	@$(ENV) -m mypy
 	@$(ENV) -m pytest $(ARGS)
+
+doctor: setup ## what is seen of this machine, what draws how fast on it, what to install for more (ARGS="--no-bench")
+	@$(ENV) -m tools.doctor $(ARGS)
 
 bench: setup ## speed of every engine and size on this machine, beside the peer
 	@$(ENV) -m tools.bench_engine $(ARGS)
