@@ -1,6 +1,8 @@
 """The benchmark compares what it says: the peer draws the same face, and each line can be read by a machine."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +63,13 @@ def test_where_a_gpu_says_so_its_power_and_memory_are_told(monkeypatch: pytest.M
     assert drawn == [(1, 23, 512)]
     monkeypatch.setattr(bench_engine, "first_gpu_while", lambda work: None)
     assert bench_engine.on_gpu(draw, generator) == {}
+
+
+def test_peak_memory_is_the_process_s_own_and_not_that_of_the_one_that_started_it() -> None:
+    held = np.ones(50 * 2**20)  # 400 MiB
+    code = "from tools.first_frame import peak_memory_mib; print(peak_memory_mib())"
+    alone = int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+    assert 5 < alone < 200 < held.nbytes / 2**20 < (first_frame.peak_memory_mib() or 0)
 
 
 def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
