@@ -15,7 +15,7 @@ from engine.backend import BACKENDS, Backend, register_backend
 from engine.export import graph_key
 from models.errors import UserError
 from models.stylegan.generator import Generator
-from models.stylegan.pixels import Pixels
+from models.stylegan.pixels import Pixels, Quality
 
 TIMED_FRAMES: Final = 8
 TIMED_SECONDS: Final = 3.0  # a slow backend needs no more frames to lose
@@ -58,14 +58,14 @@ register_backend("onnxruntime", _open_onnxruntime)
 register_backend("torch", _open_torch)
 
 
-def open_backend(generator: Generator, size: int, backend: str = "auto") -> Backend:
-    """Ready to draw pictures `size` pixels wide, one of `sizes_of(generator)`.
+def open_backend(generator: Generator, size: int, backend: str = "auto", quality: Quality = "fine") -> Backend:
+    """Ready to draw pictures `size` pixels wide, one of `sizes_of(generator)`, in that quality (see `Pixels`).
 
     `backend` is a name in `engine.backend.BACKENDS`, or `auto`: each one that opens here is timed once, the fastest is taken
     and remembered until the machine or the graph changes. Raises UserError for an unknown name or size, for a named backend
     that can't be opened, and, with all their reasons, if none can.
     """
-    pixels = Pixels(generator, size).eval()
+    pixels = Pixels(generator, size, quality).eval()
     if backend == "auto":
         return _fastest(pixels)
     if backend not in BACKENDS:
@@ -76,7 +76,7 @@ def open_backend(generator: Generator, size: int, backend: str = "auto") -> Back
 
 
 def _fastest(pixels: Pixels) -> Backend:
-    subject = f"backend_{pixels.size}"
+    subject = f"backend_{pixels.size}_{pixels.quality}"
     key = {"graph": graph_key(pixels), **_parts()}
     known = cache.recall(subject, key)
     if known in BACKENDS:

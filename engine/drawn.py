@@ -47,4 +47,4 @@ class DrawnGenerator:
 def quick_generator() -> DrawnGenerator:
     """The default generator, its pictures drawn at 512² by whatever is fastest here. Raises `UserError` as `open_backend`."""
     generator = load_default_generator()
-    return DrawnGenerator(generator, open_backend(generator, SIDE))
+    return DrawnGenerator(generator, open_backend(generator, SIDE, quality="full"))

@@ -88,7 +88,7 @@ def open_openvino(pixels: Pixels) -> OpenVinoBackend:
 
 def measured_precision(pixels: Pixels) -> str:
     """f32, bf16 or f16: timed once on this machine for this graph, then remembered."""
-    subject = f"openvino_precision_{pixels.size}"
+    subject = f"openvino_precision_{pixels.size}_{pixels.quality}"
     key = {"graph": graph_key(pixels), "openvino": openvino.__version__, "processor": cache.processor()}
     known = cache.recall(subject, key)
     if known in PRECISIONS.values():

@@ -133,9 +133,8 @@ def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path 
     classifier = open_classifier(settings.hearing)
     generator, faces = open_generator(settings, clock)
     osc = OscOutput(settings.osc) if settings.osc.targets else None
-    engine = LastingEngine(
-        partial(open_backend, generator, size_for(generator, settings.picture.size)), settings.picture.backend, list(BACKENDS)
-    )
+    size, quality = size_for(generator, settings.picture.size), settings.picture.quality
+    engine = LastingEngine(partial(open_backend, generator, size, quality=quality), settings.picture.backend, list(BACKENDS))
     if engine.name != "torch":
         # The listener's small networks gain nothing from a second core, and would take it from the engine.
         torch.set_num_threads(1)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 
 from models.errors import UserError
+from models.stylegan.pixels import Quality
 
 
 def _one_or_many(value: object) -> object:
@@ -111,6 +112,11 @@ class Picture(Section):
 
     size: Annotated[Literal[256, 512, 1024], BeforeValidator(_number)] = option(
         256, "side of the picture", flag="--size", unit="pixels"
+    )
+    quality: Quality = option(
+        "fine",
+        "fast or fine: 256² and 512² by short ways out of the generator, fast at 256² only; full: the whole generator, shrunk",
+        flag="--quality",
     )
     generator: Path | None = option(
         None,

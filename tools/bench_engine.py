@@ -2,6 +2,7 @@
 
     python -m tools.bench_engine                              # all backends and sizes, as a table
     python -m tools.bench_engine --size 256 --json > out.jsonl # one JSON object a line
+    python -m tools.bench_engine --size 256 --quality fast fine full # all ways to 256²
     python -m tools.bench_engine --generator ffhq.pkl          # a StyleGAN2 or StyleGAN3 of your own, in its own sizes, no peer
 
 A line holds the median and the 99th percentile of a frame's time, from latent to bytes, frames per second, the ratio to the peer,
@@ -39,7 +40,7 @@ from models.stylegan.carrier import carrier_folder, checked_file
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
-from models.stylegan.pixels import sizes_of
+from models.stylegan.pixels import QUALITIES, sizes_of, ways_of
 from tools import first_frame
 from tools.nvidia import first_gpu_while
 
@@ -97,13 +98,14 @@ def on_gpu(draw: Draw, generator: Generator) -> dict[str, Any]:
     return {"milliwatts": gpu.milliwatts, "gpu_memory_mib": gpu.used_mib} if gpu else {}
 
 
-def line(name: str, description: str, size: int, times: list[float], peer: list[float] | None) -> dict[str, Any]:
+def line(name: str, description: str, size: int, quality: str, times: list[float], peer: list[float] | None) -> dict[str, Any]:
     """One result, ready for JSON."""
     median, p99 = float(np.median(times)), float(np.percentile(times, 99))
     return {
         "backend": name,
         "description": description,
         "size": size,
+        "quality": quality,
         "frames": len(times),
         "median_ms": round(median, 2),
         "p99_ms": round(p99, 2),
@@ -120,7 +122,8 @@ def row(result: dict[str, Any]) -> str:
     first = f"{result['first_frame_s']:.1f} s" if "first_frame_s" in result else "-"
     memory = f"{result['peak_memory_mib']} MiB" if result.get("peak_memory_mib") else "-"
     return (
-        f"{result['size']:>5} {result['backend']:<11} {result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
+        f"{result['size']:>5} {result['quality']:<7} {result['backend']:<11} "
+        f"{result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
         f"{result['frames_per_second']:>9.1f} {result['times_peer'] or '-':>11} {first:>9} {memory:>9}  {result['description']}"
     )
 
@@ -129,6 +132,9 @@ def row(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, nargs="+", metavar="N", help="widths in pixels (default all)")
+    parser.add_argument(
+        "--quality", nargs="+", default=["fine"], choices=QUALITIES, help="of the default generator (default fine)"
+    )
     parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
     parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
     parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
@@ -141,16 +147,17 @@ def main() -> None:
     peer = None if args.generator else open_peer()
     if not args.json:
         print(
-            f"{cache.processor()}\n{'size':>5} {'backend':<11} {'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} "
+            f"{cache.processor()}\n{'size':>5} {'quality':<7} {'backend':<11} "
+            f"{'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} "
             f"{'1st frame':>9} {'memory':>9}  with"
         )
-    for size in args.size or sizes_of(generator):
+    for size, quality in ways_of(generator, args.size or sizes_of(generator), args.quality):
         with contextlib.ExitStack() as opened:
             ways = {"peer": peer if size == 1024 else shrunk(peer, size)} if peer else {}
             descriptions = {"peer": f"random-face as it comes, OpenVINO {openvino.__version__.split('-')[0]}, numpy"}
             for name in args.backend:
                 try:
-                    backend = opened.enter_context(open_backend(generator, size, name))
+                    backend = opened.enter_context(open_backend(generator, size, name, quality))
                 except UserError as error:
                     print(f"{name} at {size}²: {error}", file=sys.stderr)
                     continue
@@ -158,9 +165,9 @@ def main() -> None:
             times = measure(ways, generator, args.frames)
             gpu = {name: on_gpu(draw, generator) for name, draw in ways.items() if name != "peer"}
         for name in ways:
-            result = line(name, descriptions[name], size, times[name], times.get("peer"))
+            result = line(name, descriptions[name], size, quality, times[name], times.get("peer"))
             if name != "peer":
-                result |= first_frame.measured(size, name, args.generator, args.label) | gpu[name]
+                result |= first_frame.measured(size, quality, name, args.generator, args.label) | gpu[name]
             if args.json:
                 print(json.dumps(result), flush=True)
             else:

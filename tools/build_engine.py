@@ -14,7 +14,7 @@ from engine.tensorrt import engine_file
 from models.errors import exit_on_user_error
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
-from models.stylegan.pixels import Pixels, sizes_of
+from models.stylegan.pixels import QUALITIES, Pixels, sizes_of
 
 
 @exit_on_user_error
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, nargs="+", metavar="N", help="width of the picture in pixels (default: the largest there is)"
     )
+    parser.add_argument("--quality", default="fine", choices=QUALITIES, help="how the default generator draws it (default fine)")
     parser.add_argument(
         "--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own; default: the one that ships"
     )
@@ -33,7 +34,7 @@ def main() -> None:
     args = parser.parse_args()
     generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
     for size in args.size or [max(sizes_of(generator))]:
-        path = engine_file(Pixels(generator, size).eval(), tuple(args.capabilities), report=print)
+        path = engine_file(Pixels(generator, size, args.quality).eval(), tuple(args.capabilities), report=print)
         print(f"{size}²: {path} ({path.stat().st_size / 2**20:.0f} MiB)")
 
 

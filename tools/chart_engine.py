@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
+from models.stylegan.pixels import QUALITIES
 
 PEER: Final = "peer"
 COLOURS: Final = {PEER: "#b9b9b9", "openvino": "#2f7ed8", "onnxruntime": "#8a62c2", "tensorrt": "#4e9a06", "torch": "#e07b39"}
@@ -22,7 +23,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         for line in lines:
-            line["size"], line["backend"], line["frames_per_second"], line["machine"]
+            line["size"], QUALITIES.index(line["quality"]), line["backend"], line["frames_per_second"], line["machine"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} does not hold lines of tools.bench_engine --json ({error}); make it anew") from error
     if not lines:
@@ -31,18 +32,18 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def draw(lines: list[dict[str, Any]], path: Path) -> None:
-    """One group of bars a size, the peer's first; each bar with its frames a second and how many times the peer's. A PNG."""
+    """One group of bars a size and quality, the peer's first; each bar with its frames a second and how often the peer's."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError(f"charts need matplotlib ({error}); pip install 'speech2expression[train]'") from error
-    sizes = sorted({line["size"] for line in lines})
+    groups = sorted({(line["size"], line["quality"]) for line in lines}, key=lambda g: (g[0], QUALITIES.index(g[1])))
     names = sorted({line["backend"] for line in lines}, key=lambda name: (name != PEER, list(COLOURS).index(name)))
-    figure = Figure(figsize=(7.2, 0.5 + 0.24 * len(lines) + 0.2 * len(sizes)), dpi=110)
+    figure = Figure(figsize=(7.2, 0.5 + 0.24 * len(lines) + 0.2 * len(groups)), dpi=110)
     axes = figure.add_subplot()
     y, ticks = 0.0, []
-    for size in sizes:
-        group = [line for name in names for line in lines if (line["size"], line["backend"]) == (size, name)]
+    for wanted in groups:
+        group = [line for name in names for line in lines if (line["size"], line["quality"], line["backend"]) == (*wanted, name)]
         ticks.append(y + (len(group) - 1) / 2)
         for line in group:
             speed, times = line["frames_per_second"], line.get("times_peer")
@@ -51,7 +52,7 @@ def draw(lines: list[dict[str, Any]], path: Path) -> None:
             axes.text(speed, y, text, va="center", fontsize=7.5)
             y += 1
         y += 0.6
-    axes.set_yticks(ticks, [f"{size}²" for size in sizes])
+    axes.set_yticks(ticks, [f"{size}² {quality}" for size, quality in groups])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.45 * max(line["frames_per_second"] for line in lines))
     axes.set_xlabel("frames a second, from latent to bytes", fontsize=8)

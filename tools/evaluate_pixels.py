@@ -39,7 +39,7 @@ from models.judge.measure import Detector, Fer, SFace
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import SIZES
+from models.stylegan.pixels import QUALITIES, SIZES, Quality, ways_of
 from tools.render_emotions import write_picture
 
 FIRST_SEED: Final = 50_000
@@ -113,21 +113,24 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(f"at least one face has to be drawn, not {args.faces}; leave --faces away for 24")
     generator = load_default_generator()
     judges = Judges(args.networks) if args.networks else None
-    backends = {size: open_backend(generator, size, args.backend) for size in args.size}
-    rows: dict[tuple[int, str], list[dict[str, float]]] = {}
+    ways = ways_of(generator, args.size, args.quality)
+    backends = {(size, quality): open_backend(generator, size, args.backend, quality) for size, quality in ways}
+    rows: dict[tuple[int, Quality, str], list[dict[str, float]]] = {}
     sheet: list[tuple[float, NDArray[np.uint8]]] = []
     for kind, ws in codes(generator, args.faces):
-        for size, reference in whole_pictures(generator, ws, args.size).items():
-            drawn = backends[size].render(ws)
+        references = whole_pictures(generator, ws, args.size)
+        for (size, quality), backend in backends.items():
+            reference, drawn = references[size], backend.render(ws)
             errors, mean = flip(reference, drawn)
             row = {"psnr": min(psnr(reference, drawn), 99.0), "ms-ssim": ms_ssim(reference, drawn), "flip": mean}
             row |= {"colour": slow_colour(reference, drawn), "grid": grid(reference, drawn)}
             row |= judges(reference, drawn) if judges else {}
-            rows.setdefault((size, kind), []).append(row)
-            if size == min(args.size):
+            rows.setdefault((size, quality, kind), []).append(row)
+            if (size, quality) == min(ways):
                 sheet.append((mean, np.hstack([reference, drawn, errors])))
     results = [
-        {"size": size, "kind": kind, "with": backends[size].description, **summary(part)} for (size, kind), part in rows.items()
+        {"size": size, "quality": quality, "kind": kind, "with": backends[size, quality].description, **summary(part)}
+        for (size, quality, kind), part in rows.items()
     ]
     for backend in backends.values():
         backend.close()
@@ -144,8 +147,8 @@ def main(arguments: list[str] | None = None) -> None:
 def show(results: list[dict[str, Any]]) -> None:
     """As a table."""
     keys = [key for key in results[0] if key != "with"]
-    table = Table(*keys, caption="; ".join(dict.fromkeys(f"{r['size']}²: {r['with']}" for r in results)))
-    for result in sorted(results, key=lambda result: result["size"]):
+    table = Table(*keys, caption="; ".join(dict.fromkeys(f"{r['size']}² {r['quality']}: {r['with']}" for r in results)))
+    for result in sorted(results, key=lambda result: (result["size"], result["quality"])):
         table.add_row(*(f"{value:.3f}" if isinstance(value := result.get(key), float) else str(value) for key in keys))
     console = Console()
     console.width = max(console.width, WIDTH)  # into a file or a pipe the table is not to be cut
@@ -157,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.evaluate_pixels", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), choices=SIZES, help="widths in pixels (default all)")
+    parser.add_argument("--quality", nargs="+", default=["fine"], choices=QUALITIES, help="(default fine)")
     parser.add_argument("--faces", type=int, default=24, metavar="N", help="faces that nothing was fitted to (%(default)s)")
     parser.add_argument(
         "--backend", default="auto", choices=["auto", *BACKENDS], help="what draws them (%(default)s: as a show here)"

@@ -17,9 +17,9 @@ from typing import Any
 from models.errors import exit_on_user_error
 
 
-def measured(size: int, backend: str, generator: Path | None, label: int | None) -> dict[str, Any]:
+def measured(size: int, quality: str, backend: str, generator: Path | None, label: int | None) -> dict[str, Any]:
     """In a new process: `first_frame_s` from its start to its first frame, and `peak_memory_mib`. Empty where it fails."""
-    command = [sys.executable, "-m", "tools.first_frame", "--size", str(size), "--backend", backend]
+    command = [sys.executable, "-m", "tools.first_frame", "--size", str(size), "--quality", quality, "--backend", backend]
     command += ["--generator", str(generator)] if generator else []
     command += ["--label", str(label)] if label is not None else []
     start = time.perf_counter()
@@ -53,17 +53,19 @@ def main(arguments: list[str] | None = None) -> None:
     from engine.choose import open_backend
     from models.stylegan.converted import load_generator
     from models.stylegan.default import load_default_generator
+    from models.stylegan.pixels import QUALITIES
 
     parser = argparse.ArgumentParser(
         prog="python -m tools.first_frame", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, required=True, metavar="N", help="width in pixels")
+    parser.add_argument("--quality", default="fine", choices=QUALITIES, help="of the default generator (%(default)s)")
     parser.add_argument("--backend", default="auto", help="(%(default)s)")
     parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
     parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
     args = parser.parse_args(arguments)
     generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
-    with open_backend(generator, args.size, args.backend) as backend:
+    with open_backend(generator, args.size, args.backend, args.quality) as backend:
         backend.render(generator.broadcast(generator.code_of_seed(1000)).numpy())
         print(json.dumps({"peak_memory_mib": peak_memory_mib()}), flush=True)
 

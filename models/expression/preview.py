@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.judge.crops import Picture
 from models.precision import fast_precision
-from models.stylegan.head import load_head
+from models.stylegan.head import FINE_256, load_head
 from models.stylegan.mobile import MobileStyleGAN
 
 SIDE: Final = 256
@@ -88,11 +88,12 @@ class HeadPreview:
 
     def __init__(self, generator: MobileStyleGAN) -> None:
         """Raises `UserError` as `load_head`."""
-        self._generator, self._head = generator, load_head(generator.graph_hash)
+        self._generator, self._head = generator, load_head(FINE_256, generator.graph_hash)
 
     def __call__(self, ws: Tensor) -> Tensor:
         with _quick():
-            picture: Tensor = self._head(self._generator.features(ws, SIDE // 2), self._generator.skipped_styles(ws))
+            side = FINE_256.features
+            picture: Tensor = self._head(self._generator.features(ws, side), self._generator.skipped_styles(ws, side))
         return (picture.float() + 1) / 2
 
 

@@ -33,10 +33,11 @@ def haar_synthesis(bands: Tensor) -> Tensor:
     return interleave(torch.cat((top + right, top - right, bottom + left, bottom - left), dim=1))
 
 
-def interleave(corners: Tensor) -> Tensor:
-    """Four groups of C channels, each one corner of every 2×2 square: (N, 4C, H, W) → (N, C, 2H, 2W)."""
-    n, c, h, w = corners.shape
-    return corners.view(n, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // 4, 2 * h, 2 * w)
+def interleave(corners: Tensor, side: int = 2) -> Tensor:
+    """Groups of C channels, each one place in every square of `side`: (N, side² C, H, W) → (N, C, side H, side W)."""
+    n, channels, h, w = corners.shape
+    c = channels // side**2
+    return corners.view(n, side, side, c, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c, side * h, side * w)
 
 
 class Style(nn.Linear):
@@ -148,14 +149,17 @@ class MobileStyleGAN(Generator):
             x = self.blocks[b](x, ws[:, 1 + 3 * b : 4 + 3 * b])
         return x
 
-    def skipped_styles(self, ws: Tensor) -> Tensor:
-        """What the layers behind the 128² features are told by ws: all their style factors, (N, 736), the first 256 of `up`."""
-        styles = [self.rgb.style(ws[:, -1])]
-        for b in (6, 5):
+    def skipped_styles(self, ws: Tensor, resolution: int) -> Tensor:
+        """What the layers behind the features of `resolution` are told by ws: all their style factors in order, (N, S).
+
+        736 behind 128², 1632 behind 64²; the next block's `up` first, as many as the features have channels.
+        """
+        styles = []
+        for b in range([8 << b for b in range(len(self.blocks))].index(resolution) + 1, len(self.blocks)):
             block, row = self.blocks[b], 1 + 3 * b
             assert isinstance(block, Block)
-            styles = [block.up(ws[:, row]), block.conv1.style(ws[:, row + 1]), block.conv2.style(ws[:, row + 2]), *styles]
-        return torch.cat(styles, dim=1).flatten(1)
+            styles += [block.up(ws[:, row]), block.conv1.style(ws[:, row + 1]), block.conv2.style(ws[:, row + 2])]
+        return torch.cat([*styles, self.rgb.style(ws[:, -1])], dim=1).flatten(1)
 
     def synthesis(self, ws: Tensor, resolution: int = 1024) -> Tensor:
         """ws (N, num_ws, 512) → pictures (N, 3, R, R) for R = 1024, or 512: exactly the 1024² picture shrunk by averaging.
@@ -171,10 +175,10 @@ class MobileStyleGAN(Generator):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return (512, 1024)
+        return (256, 512, 1024)
 
     def picture(self, ws: Tensor, size: int) -> Tensor:
-        return self.synthesis(ws, size)
+        return F.avg_pool2d(self.synthesis(ws, 512), 2) if size == 256 else self.synthesis(ws, size)
 
     def to_half_precision(self) -> Self:
         """Everything: values stay below a tenth of the range of float16."""

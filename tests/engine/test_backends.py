@@ -87,7 +87,7 @@ def test_openvino_in_its_measured_precision_stays_true(
     monkeypatch.setattr(openvino.cache, "recall", lambda subject, key: notes.get(subject))
     monkeypatch.setattr(openvino.cache, "remember", lambda subject, key, value: notes.update({subject: value}))
     precision = openvino.measured_precision(pixels[256])
-    assert notes == {"openvino_precision_256": precision}
+    assert notes == {"openvino_precision_256_fine": precision}
     monkeypatch.setattr(openvino, "OpenVinoBackend", lambda *_: pytest.fail("measured twice"))
     assert openvino.measured_precision(pixels[256]) == precision
     with OpenVinoBackend(pixels[256], precision) as backend:

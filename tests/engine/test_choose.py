@@ -13,7 +13,7 @@ from engine.backend import BACKENDS, Backend
 from engine.choose import open_backend
 from models.errors import UserError
 from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import Pixels
+from models.stylegan.pixels import Pixels, Quality
 
 
 class Counted(Backend):
@@ -79,6 +79,19 @@ def test_what_was_fastest_but_is_gone_is_replaced(
     with open_backend(generator, 512) as backend:
         assert isinstance(backend, Counted)
         assert backend.milliseconds == 90
+
+
+def test_every_quality_remembers_its_own(known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN) -> None:
+    """The fastest way of one graph need not be that of another, and going to and fro measures nothing anew."""
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    known["good at heads"] = lambda pixels: Counted(pixels, 90 if pixels.head is None else 30)
+    expected: list[tuple[Quality, float]] = [("fine", 30), ("full", 60), ("fine", 30)]
+    for quality, milliseconds in expected:
+        Counted.log.clear()
+        with open_backend(generator, 256, quality=quality) as backend:
+            assert isinstance(backend, Counted)
+            assert backend.milliseconds == milliseconds
+    assert Counted.log == ["open 30", "close 30"]
 
 
 def test_if_none_opens_all_reasons_are_told(known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN) -> None:

@@ -8,8 +8,8 @@ from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels
 
 
-def test_pictures_are_the_generators_own_to_a_byte(generator: MobileStyleGAN, pixels: dict[int, Pixels]) -> None:
-    with OpenVinoBackend(pixels[512], "f32") as backend:
+def test_pictures_are_the_generators_own_to_a_byte(generator: MobileStyleGAN) -> None:
+    with OpenVinoBackend(Pixels(generator, 512, "full").eval(), "f32") as backend:
         drawn = DrawnGenerator(generator, backend)
         ws = drawn.broadcast(drawn.code_of_seed(1000))
         with torch.no_grad():

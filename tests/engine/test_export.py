@@ -10,19 +10,21 @@ import torch
 
 from engine import export
 from models.errors import UserError
-from models.stylegan.head import Head
+from models.stylegan.head import FINE_256, Head
 from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import Pixels
+from models.stylegan.pixels import Pixels, Quality
 
 
-@pytest.mark.parametrize("size", [256, 512, 1024])
-def test_the_graph_draws_what_the_module_draws(generator: MobileStyleGAN, pixels: dict[int, Pixels], size: int) -> None:
+@pytest.mark.parametrize("way", [(256, "fast"), (256, "fine"), (256, "full"), (512, "fine"), (512, "full"), (1024, "full")])
+def test_the_graph_draws_what_the_module_draws(
+    generator: MobileStyleGAN, graphs: dict[tuple[int, Quality], Pixels], way: tuple[int, Quality]
+) -> None:
     ws = torch.stack([generator.code_of_seed(seed)[0] for seed in range(generator.num_ws)])[None]  # every row another face
-    graph = openvino.Core().compile_model(export.onnx_file(pixels[size]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    graph = openvino.Core().compile_model(export.onnx_file(graphs[way]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     picture = graph({export.INPUT: ws.numpy()})[export.OUTPUT]
     assert picture.dtype == np.uint8
-    assert picture.shape == (size, size, 3)
-    assert np.abs(picture.astype(int) - pixels[size](ws).numpy()).max() <= 1
+    assert picture.shape == (way[0], way[0], 3)
+    assert np.abs(picture.astype(int) - graphs[way](ws).numpy()).max() <= 1
 
 
 def test_the_ends_have_names_and_the_graph_is_whole(pixels: dict[int, Pixels]) -> None:
@@ -38,12 +40,14 @@ def test_a_second_call_exports_nothing(pixels: dict[int, Pixels], monkeypatch: p
     assert export.onnx_file(pixels[256]) == path
 
 
-def test_another_head_or_precision_is_another_graph(pixels: dict[int, Pixels]) -> None:
+def test_another_head_quality_or_precision_is_another_graph(
+    pixels: dict[int, Pixels], graphs: dict[tuple[int, Quality], Pixels]
+) -> None:
     changed = Pixels(pixels[256].generator, 256)
     assert export.graph_key(changed) == export.graph_key(pixels[256])
-    changed.head = Head(width=16)
-    keys = {export.graph_key(p) for p in (*pixels.values(), changed, pixels[256].in_half_precision())}
-    assert len(keys) == 5
+    changed.head = Head(FINE_256._replace(width=16))
+    keys = {export.graph_key(p) for p in (*graphs.values(), changed, pixels[256].in_half_precision())}
+    assert len(keys) == len(graphs) + 2 == 8
 
 
 def test_a_failing_export_leaves_nothing_behind(

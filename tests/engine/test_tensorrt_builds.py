@@ -11,14 +11,16 @@ from engine import tensorrt
 from engine.export import onnx_file
 from engine.tensorrt import Network, engine_file, open_tensorrt, tensorrt_module
 from models.errors import UserError
-from models.stylegan.pixels import Pixels
+from models.stylegan.pixels import Pixels, Quality
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install the extra tensorrt-rtx")
 
 
-@pytest.mark.parametrize("size", [256, 512, 1024])
-def test_every_graph_is_read_typed_as_meant_and_built(pixels: dict[int, Pixels], size: int) -> None:
-    network = Network(trt, onnx_file(pixels[size].in_half_precision()))
+@pytest.mark.parametrize("way", [(256, "fast"), (256, "fine"), (256, "full"), (512, "fine"), (512, "full"), (1024, "full")])
+def test_every_graph_is_read_typed_as_meant_and_built(
+    graphs: dict[tuple[int, Quality], Pixels], way: tuple[int, Quality]
+) -> None:
+    network, size = Network(trt, onnx_file(graphs[way].in_half_precision())), way[0]
     graph = network.definition
     assert (graph.num_inputs, graph.num_outputs) == (1, 1)
     ws, picture = graph.get_input(0), graph.get_output(0)

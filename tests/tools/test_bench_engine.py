@@ -23,7 +23,7 @@ from tools.nvidia import Gpu
 def test_the_peer_draws_the_same_face() -> None:
     generator = load_default_generator()
     (ws,) = codes(generator, 1)
-    ours = Pixels(generator, 512)(torch.from_numpy(ws)).numpy()
+    ours = Pixels(generator, 512, "full")(torch.from_numpy(ws)).numpy()
     assert psnr(shrunk(open_peer(), 512)(ws), ours) > 40
 
 
@@ -73,7 +73,7 @@ def test_peak_memory_is_the_process_s_own_and_not_that_of_the_one_that_started_i
 
 
 def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    assert first_frame.measured(300, "openvino", None, None) == {}
+    assert first_frame.measured(300, "fine", "openvino", None, None) == {}
     assert "300" in capfd.readouterr().err
 
 

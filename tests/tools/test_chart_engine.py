@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip insta
 
 
 def lines(**speeds: float) -> str:
-    common = {"size": 256, "machine": "a machine", "times_peer": 2.0}
+    common = {"size": 256, "quality": "fine", "machine": "a machine", "times_peer": 2.0}
     return "\n".join(json.dumps({**common, "backend": name, "frames_per_second": speed}) for name, speed in speeds.items())
 
 

@@ -61,11 +61,32 @@ def test_the_command_judges_what_is_drawn(
 
     monkeypatch.setattr(evaluate_pixels, "codes", few)
     sheet = tmp_path / "new" / "sheet.png"
-    assert main(["--size", "256", "512", "--faces", "1", "--backend", "torch", "--json", "--sheet", str(sheet)]) == 0
-    lines = {(line["size"], line["kind"]): line for line in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert set(lines) == {(size, kind) for size in (256, 512) for kind in ("plain", "expressions")}
-    whole, head = lines[512, "plain"], lines[256, "plain"]
-    assert whole["psnr"] > 50 > head["psnr"] > 25  # the 512² picture is the whole generator's, the 256² one a fitted head's
+    assert (
+        main(
+            [
+                "--size",
+                "256",
+                "512",
+                "--quality",
+                "fast",
+                "full",
+                "--faces",
+                "1",
+                "--backend",
+                "torch",
+                "--json",
+                "--sheet",
+                str(sheet),
+            ]
+        )
+        == 0
+    )
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = {(line["size"], line["quality"], line["kind"]): line for line in answers}
+    ways = [(256, "fast"), (256, "full"), (512, "fine"), (512, "full")]
+    assert set(lines) == {(*way, kind) for way in ways for kind in ("plain", "expressions")}
+    whole, head = lines[512, "full", "plain"], lines[256, "fast", "plain"]
+    assert whole["psnr"] > 50 > head["psnr"] > 25
     assert whole["flip"] < 0.01 < head["flip"] < 0.1
     assert 1 >= whole["ms-ssim"] > head["ms-ssim"] > 0.9
     picture = cv2.imread(str(sheet))

@@ -1,5 +1,6 @@
-"""Fitting the head: what it is fitted to is what the generator draws, drawing goes on where it stopped, and fitting helps."""
+"""Fitting heads: fitted to what the generator draws; drawing and fitting go on where they stopped; and it helps."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,14 @@ from torch.nn import functional as F
 
 from models.errors import UserError
 from models.stylegan.default import load_default_generator
+from models.stylegan.head import FAST_256, FINE_256, FINE_512, Design, load_head
 from models.stylegan.mobile import MobileStyleGAN
-from tools import fit_head
-from tools.fit_head import Pairs, draw, draw_pairs, first_guess, fit, loss_of, main, measure, random_batch, sample_ws
+from tools import fit_head, head_pairs
+from tools.fit_head import Fit, Material, first_guess, loss_of, main, mean_psnr, measure, resumed, widened
+from tools.head_pairs import Pairs, draw_pairs, sample_ws
+
+SMALL_FAST = Design(features=64, picture=256, grown=24, width=16, depth=1)
+SMALL_512 = Design(features=128, picture=512, grown=256, width=16, depth=1)
 
 
 @pytest.fixture(scope="module")
@@ -24,46 +30,81 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("faces")
 
 
-@pytest.fixture(scope="module")
-def pairs(generator: MobileStyleGAN, work: Path) -> Pairs:
+@pytest.fixture(scope="module", autouse=True)
+def _two_held_out() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_head, "HELD_OUT", 2)
-        return draw_pairs(generator, 8, work)
+        for module in (head_pairs, fit_head):
+            patch.setattr(module, "HELD_OUT", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def pairs(generator: MobileStyleGAN, work: Path, _two_held_out: None) -> Pairs:
+    return draw_pairs(generator, 8, work)
 
 
 def test_a_face_is_always_the_same_and_edits_touch_their_rows_only(generator: MobileStyleGAN) -> None:
-    plain, edited = sample_ws(generator, 0), sample_ws(generator, fit_head.HELD_OUT - 1)
+    plain, edited = sample_ws(generator, 0), sample_ws(generator, 1)
     assert torch.equal(plain, sample_ws(generator, 0))
     assert torch.equal(plain[0], plain[0, :1].expand(generator.num_ws, -1))
     moved = (edited[0] != edited[0, -1]).any(dim=1)
     assert moved.tolist() == [False] + [True] * 12 + [False] * 10
 
 
-def test_targets_are_the_generators_picture_shrunk(generator: MobileStyleGAN, pairs: Pairs) -> None:
-    features, target = pairs.crop(3, 0, 0, 128)
-    expected = F.avg_pool2d(generator.synthesis(pairs.ws[3:4]), 4)[0]
+@pytest.mark.parametrize(("side", "picture"), [(64, 256), (128, 256), (128, 512)])
+def test_pairs_are_the_generators_features_and_its_picture_shrunk(
+    generator: MobileStyleGAN, pairs: Pairs, side: int, picture: int
+) -> None:
+    features, target = pairs.crop(3, side, 0, 0, side, picture)
+    expected = F.avg_pool2d(generator.synthesis(pairs.ws[3:4]), 1024 // picture)[0]
     assert (target - expected).abs().mean() < 0.01  # drawn in the processor's own precision
-    assert F.cosine_similarity(features.float().flatten(), generator.features(pairs.ws[3:4], 128).flatten(), dim=0) > 0.999
+    assert F.cosine_similarity(features.float().flatten(), generator.features(pairs.ws[3:4], side).flatten(), dim=0) > 0.999
 
 
-def test_a_crop_is_the_same_place_of_features_and_target(pairs: Pairs) -> None:
-    features, target = pairs.crop(1, 0, 0, 128)
-    part_features, part_target = pairs.crop(1, 10, 20, 5)
-    assert torch.equal(part_features, features[:, 10:15, 20:25])
-    assert torch.equal(part_target, target[:, 20:30, 40:50])
+@pytest.mark.parametrize("design", [FAST_256, FINE_256, FINE_512], ids=lambda design: design.name)
+def test_a_crop_is_the_same_place_of_features_and_target(generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
+    material, scale = Material(generator, pairs, design), design.picture // 128
+    features, target = material.crop(1, 0, 0, 128)
+    part_features, part_target = material.crop(1, 10, 20, 6)
+    y, x, size = (n // material.step for n in (10, 20, 6))
+    assert torch.equal(part_features, features[:, y : y + size, x : x + size])
+    assert torch.equal(part_target, target[:, 10 * scale : 16 * scale, 20 * scale : 26 * scale])
+
+
+@pytest.mark.parametrize("design", [SMALL_FAST, SMALL_512], ids=["from 64", "from 128"])
+def test_inside_its_margin_a_crop_is_drawn_as_in_the_whole_picture(
+    generator: MobileStyleGAN, pairs: Pairs, design: Design
+) -> None:
+    """Whatever counts while fitting is what the head will draw: the same noise, and no edge in reach."""
+    material = Material(generator, pairs, design)
+    head = first_guess(material)
+    with torch.no_grad():
+        head.leave.weight.mul_(30)  # the hidden layers weigh too little in a first guess to be seen
+    features, styles = material.crop(4, 0, 0, 128)[0][None].float(), material.styles[4:5]
+    scale, margin, y, x = design.picture // 128, material.margin, 30, 50
+    part = material.crop(4, y, x, 40)[0][None].float()
+    noise = None if head.grow is None else head.grow.noise[:, :, y : y + 40, x : x + 40]
+    with torch.inference_mode():
+        whole, drawn = head(features, styles), head(part, styles, noise)
+    inside = slice(scale * margin, scale * (40 - margin))
+    expected = whole[..., scale * y :, scale * x :][..., inside, inside]
+    assert torch.allclose(drawn[..., inside, inside], expected, atol=1e-4)
+    outside = slice(scale * (margin - material.step), scale * (40 - margin + material.step))
+    expected = whole[..., scale * y :, scale * x :][..., outside, outside]
+    assert not torch.allclose(drawn[..., outside, outside], expected, atol=1e-4)
 
 
 def test_drawing_goes_on_where_it_stopped(generator: MobileStyleGAN, pairs: Pairs, work: Path) -> None:
-    features = np.load(work / "features.npy", mmap_mode="r+")
-    targets = np.load(work / "targets.npy", mmap_mode="r+")
-    kept = np.array(targets[5])
-    targets[5] = 0  # as if it had been stopped there
+    features = np.load(work / "features_128.npy", mmap_mode="r+")
+    pictures = np.load(work / "pictures.npy", mmap_mode="r+")
+    kept = np.array(pictures[5])
+    pictures[5] = 0  # as if it had been stopped there
+    drawn = np.array(features[2])
     features[2] = 7  # drawn already: must not be drawn again
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_head, "HELD_OUT", 2)
-        again = draw_pairs(generator, 8, work)
-    assert np.array_equal(again.targets[5], kept)
-    assert (again.features[2] == 7).all()
+    again = draw_pairs(generator, 8, work)
+    assert np.array_equal(again.pictures[5], kept)
+    assert (again.features[128][2] == 7).all()
+    features[2] = drawn
 
 
 def test_another_number_of_faces_in_the_folder_is_refused(generator: MobileStyleGAN, pairs: Pairs, work: Path) -> None:
@@ -71,47 +112,84 @@ def test_another_number_of_faces_in_the_folder_is_refused(generator: MobileStyle
         draw_pairs(generator, 9, work)
 
 
-def test_fitting_brings_the_picture_nearer(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit_head, "HELD_OUT", 2)
+@pytest.mark.parametrize("design", [SMALL_FAST, SMALL_512], ids=["from 64", "from 128"])
+def test_fitting_brings_the_picture_nearer(generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
+    material = Material(generator, pairs, design)
+    guess = first_guess(material)
+    before = mean_psnr(guess, material, range(3, 8))
+    assert before > 15  # the ridge is a picture already
+    fit = Fit(guess)
+    fit.run(material, minutes=0.15)
+    assert mean_psnr(fit.head, material, range(3, 8)) > before
+    assert "PSNR plain" in measure(fit.average, material, range(2))
 
-    def error(head: fit_head.Head) -> float:
-        return float(np.mean([(a - b).square().mean() for a, b in (draw(head, pairs, i) for i in range(3, 8))]))
 
-    guess = first_guess(pairs, 16)
-    before = error(guess)
-    assert before < 0.1  # the ridge is a picture already
-    assert error(fit(guess, pairs, minutes=0.15)) < before
-    assert "PSNR plain" in measure(guess, pairs, range(2))
+def test_a_stopped_fit_goes_on(generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path) -> None:
+    material, kept = Material(generator, pairs, SMALL_FAST), tmp_path / "fit.pt"
+    first = resumed(material, kept)
+    first.run(material, 0.02, kept)
+    second = resumed(material, kept)
+    assert second.steps == first.steps > 0
+    for name, tensor in first.head.state_dict().items():
+        assert torch.equal(tensor, second.head.state_dict()[name])
+    assert len(second.optimiser.state) == len(first.optimiser.state) > 0
+    steps = second.steps
+    second.run(material, 2 * second.seconds / 60, kept)
+    assert second.steps > steps
+
+
+@pytest.mark.parametrize("content", [b"", b"no state of a fit"])
+def test_a_damaged_state_is_refused_in_one_line(generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path, content: bytes) -> None:
+    kept = tmp_path / "fit.pt"
+    kept.write_bytes(content)
+    with pytest.raises(UserError, match=r"fit\.pt can't go on") as caught:
+        resumed(Material(generator, pairs, SMALL_FAST), kept)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wider_head_starts_with_the_smaller_ones_picture(generator: MobileStyleGAN, pairs: Pairs) -> None:
+    fine = load_head(FINE_256, generator.graph_hash)
+    wide = widened(fine, FINE_512)
+    features = pairs.crop(2, 128, 0, 0, 128, 256)[0][None].float()
+    styles = generator.skipped_styles(pairs.ws[2:3], 128)
+    with torch.inference_mode():
+        small, large = fine(features, styles), wide(features, styles)
+    assert torch.allclose(large, F.interpolate(small, scale_factor=2, mode="nearest"), atol=1e-4)
 
 
 def test_what_does_not_count_costs_nothing() -> None:
-    target = torch.zeros(1, 3, 16, 16)
-    drawn, counted = target.clone(), torch.ones(1, 1, 16, 16)
+    target = torch.zeros(1, 3, 32, 32)
+    drawn, counted = target.clone(), torch.ones(1, 1, 32, 32)
     drawn[..., :4, :] = 1
     assert loss_of(drawn, target, counted) > loss_of(target, target, counted)
     counted[..., :4, :] = 0
     assert torch.isclose(loss_of(drawn, target, counted), loss_of(target, target, counted), rtol=1e-3)
 
 
-def test_only_inner_edges_of_crops_do_not_count(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit_head, "HELD_OUT", 2)
-
+@pytest.mark.parametrize("design", [FAST_256, FINE_512], ids=lambda design: design.name)
+def test_only_inner_edges_of_crops_do_not_count(generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
     class UpperRight(np.random.RandomState):
         def rand(self, *_: int) -> float:
             return 1.0
 
-        def choice(self, *_: object) -> tuple[int, int]:
-            return 0, 64
+        def choice(self, steps: tuple[int, ...], *_: object) -> np.ndarray:
+            return np.array([0, steps[-1]])
 
-    features, styles, target, counted = random_batch(pairs, UpperRight(0))
-    assert features.shape == (8, 256, 64, 64)
-    assert styles.shape == (8, 736)
-    assert target.shape == (8, 3, 128, 128)
-    assert counted[0, 0].any(dim=1).tolist() == [True] * 122 + [False] * 6
-    assert counted[0, 0].any(dim=0).tolist() == [False] * 6 + [True] * 122
+    material = Material(generator, pairs, design)
+    head = first_guess(material)
+    (features, styles, noise), target, counted = material.batch(head, UpperRight(0))
+    scale, margin = design.picture // 128, material.margin
+    assert features.shape[2:] == (design.features // 2, design.features // 2)
+    assert styles.shape == material.styles[:8].shape
+    assert target.shape == (8, 3, design.picture // 2, design.picture // 2)
+    assert counted[0, 0].any(dim=1).tolist() == [True] * scale * (64 - margin) + [False] * scale * margin
+    assert counted[0, 0].any(dim=0).tolist() == [False] * scale * margin + [True] * scale * (64 - margin)
+    if head.grow is not None:
+        assert noise is not None
+        assert torch.equal(noise[0], head.grow.noise[0, :, :64, 64:])
 
 
 def test_too_few_faces_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.argv", ["fit_head", "--faces", "10"])
+    monkeypatch.setattr("sys.argv", ["fit_head", "256_from_64", "--faces", "2"])
     assert main() == 2
     assert capsys.readouterr().err.startswith("error: ")
