@@ -12,7 +12,7 @@ import torch
 
 from engine.drawn import quick_generator
 from models.errors import UserError
-from models.expression.bank import load_bank, preview_paths
+from models.expression.bank import load_bank, load_predictor
 from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.files import cache_folder
@@ -98,7 +98,7 @@ class Faces:
             log.info("%s plays with a preview while its own expressions are found", name)
             self._search = _Search(self._find, name, seed, networks, file)
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-        return preview_paths(ws, name, generator.graph_hash)
+        return load_predictor(generator.graph_hash).paths(ws, name)
 
 
 def seed_of(name: str) -> int:

@@ -1,13 +1,15 @@
 """Judge the expressions of faces: `python -m tools.evaluate_expression --json OUT.json --sheet OUT.png`.
 
 Only networks that took no part in the search judge (`models.judge.networks`). The sheet has faces down and emotions across, the
-verdict of fer in the corner: what it sees among the five, how surely, and SFace's cosine to the neutral picture.
+verdict of fer in the corner: what it sees among the five, how surely, and SFace's cosine to the neutral picture. `--made-by`
+compares ways to make expressions: paths of a file, the predictor, attribute-level directions, or one smile direction at different
+strengths (the recipe that this project started from).
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +20,22 @@ import torch
 
 from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
-from models.expression.bank import FACES_FILE
-from models.expression.goals import RIG_GOALS
+from models.expression.bank import FACES_FILE, load_directions
+from models.expression.goals import EMOTION_GOALS, RIG_GOALS
 from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
+from models.expression.predictor import SMILES, untrained
+from models.expression.preview import Generator, as_bytes, full_picture
 from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
+from tools.expression_figures import cosines, rising, summary
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
+WAYS: Final = ("search", "prediction", "directions", "smile")
+# How far the original project walked its one smile direction for each emotion, as parts of its farthest walk (100.5).
+SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.0, "sad": 0.002}
 MEASURED_SIDE: Final = 512  # pixels; pictures are judged at this size
 TILE_SIDE: Final = 256  # pixels on the sheet
 SHAPES: Final = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "browInnerUp", "browDownLeft", "mouthSmileLeft", "eyeWideLeft")
@@ -39,14 +47,16 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     judge = Judge(options.networks)
     generator = quick_generator()
-    faces = load_paths(options.paths, generator.graph_hash)
-    chosen = [paths_of(generator, faces, seed) for seed in seeds_of(options.faces)] if options.faces else list(faces.values())
+    faces = load_paths(options.paths, generator.graph_hash) if options.made_by == "search" else {}
+    seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
+    chosen = [made(generator, faces, seed, options.made_by) for seed in seeds]
 
-    rows, tiles = [], []
-    for face in chosen:
+    rows, tiles, rises = [], [], []
+    for seed, face in zip(seeds, chosen, strict=True):
+        start = EMOTIONS[int(judge.read(_as_it_comes(generator, seed)).fer.argmax())]
         readings = [judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE)) for emotion in EMOTIONS]
         changes = [change(readings[NEUTRAL], reading) for reading in readings]
-        rows += [_row(face, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
+        rows += [_row(face, start, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
         tiles.append([_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)])
         if options.rig:
             readings = [
@@ -55,9 +65,17 @@ def main(arguments: list[str] | None = None) -> None:
                 for emotion in EMOTIONS
             ]
             tiles += [[resize(reading.picture, TILE_SIDE) for reading in readings[n : n + 5]] for n in range(0, len(readings), 5)]
+        if options.steps:
+            rises += [_rise(judge, generator, face, emotion, options.steps) for emotion in EMOTION_GOALS]
         print(f"{face.name} judged", file=sys.stderr)
-    result = {"strength": options.strength, "summary": summary(rows), "faces": rows}
-    _print(result["summary"])
+    figures = summary(rows) | {"cosines": cosines(chosen)}
+    if rises:
+        figures["rises with strength"] = float(np.mean([rising(rise) for rise in rises]))
+        figures["probability by strength"] = {
+            f"{k / options.steps:.2f}": p for k, p in enumerate(np.mean(rises, axis=0).tolist())
+        }
+    result = {"made by": options.made_by, "strength": options.strength, "summary": figures, "faces": rows}
+    _print(figures)
     if options.sheet is not None:
         write_picture(options.sheet, np.concatenate([np.concatenate(row, axis=1) for row in tiles]))
     if options.json is not None:
@@ -66,43 +84,37 @@ def main(arguments: list[str] | None = None) -> None:
             beside.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Agreement of the judges by emotion, identity, colour, background and pose over all expressions but neutral."""
-    moved = [row for row in rows if row["emotion"] != EMOTIONS[NEUTRAL]]
-
-    def agreement(judge: str, emotions: Sequence[str]) -> float:
-        return float(np.mean([row[judge]["says"] == row["emotion"] for row in rows if row["emotion"] in emotions]))
-
-    def over(key: str) -> list[float]:
-        return [row[key] for row in moved]
-
-    return {
-        "faces": len({row["face"] for row in rows}),
-        "fer": {emotion: agreement("fer", [emotion]) for emotion in EMOTIONS}
-        | {
-            "four emotions": agreement("fer", [e for e in EMOTIONS if e != EMOTIONS[NEUTRAL]]),
-            "five": agreement("fer", EMOTIONS),
-        },
-        "facemood": {emotion: agreement("facemood", [emotion]) for emotion in EMOTIONS},
-        "same_person": {"mean": float(np.mean(over("same_person"))), "least": min(over("same_person"))},
-        "skin": {
-            "median": float(np.median(over("skin"))),
-            "mean": float(np.mean(over("skin"))),
-            "95th percentile": float(np.quantile(over("skin"), 0.95)),
-        },
-        "elsewhere": float(np.mean(over("elsewhere"))),
-        "turn": {"mean": float(np.mean(over("turn"))), "most": max(over("turn"))},
-        "asymmetry": {"mean": float(np.mean(over("asymmetry"))), "most": max(over("asymmetry"))},
-    }
+def made(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: int, way: str) -> ExpressionPaths:
+    """The expressions of `seed:N` in one of `WAYS`; "search" is the paths in `faces`, predicted where it has none."""
+    directions = load_directions(generator.graph_hash)
+    ws, name = generator.broadcast(generator.code_of_seed(seed))[0].numpy(), f"seed:{seed}"
+    if way == "directions":
+        return untrained(directions, ws[:1], components=0).paths(ws, name)
+    if way == "smile":
+        smile = -SMILES * directions.offsets["less_smile"]
+        paths = np.stack([np.float32(SMILE_RECIPE[emotion]) * smile for emotion in EMOTIONS])[:, None]
+        return ExpressionPaths(ws, paths, {}, generator.graph_hash, name)
+    return paths_of(generator, faces if way == "search" else {}, seed)
 
 
-def _row(face: ExpressionPaths, emotion: str, reading: Reading, difference: Change) -> dict[str, Any]:
+def _as_it_comes(generator: Generator, seed: int) -> Picture:
+    return as_bytes(full_picture(generator, generator.broadcast(generator.code_of_seed(seed)), MEASURED_SIDE))
+
+
+def _rise(judge: Judge, generator: Generator, face: ExpressionPaths, emotion: str, steps: int) -> list[float]:
+    """fer's probability of the emotion at strength 0, 1/steps … 1."""
+    index = EMOTIONS.index(emotion)
+    strengths = np.linspace(0, 1, steps + 1).tolist()
+    return [float(judge.read(draw(generator, face, emotion, k, MEASURED_SIDE)).fer[index]) for k in strengths]
+
+
+def _row(face: ExpressionPaths, start: str, emotion: str, reading: Reading, difference: Change) -> dict[str, Any]:
     verdicts = {
         name: {"says": EMOTIONS[int(p.argmax())], "probability": float(p[EMOTIONS.index(emotion)])}
         for name, p in (("fer", reading.fer), ("facemood", reading.facemood))
     }
     shapes = {name: round(reading.blendshapes[name], 3) for name in SHAPES}
-    return {"face": face.name, "emotion": emotion, **verdicts, **asdict(difference), "blendshapes": shapes}
+    return {"face": face.name, "start": start, "emotion": emotion, **verdicts, **asdict(difference), "blendshapes": shapes}
 
 
 def _tile(emotion: str, reading: Reading, difference: Change) -> Picture:
@@ -128,16 +140,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faces",
         metavar="seed:N[,seed:M …]",
-        help="faces to judge (all of --paths); others are drawn with the preview's directions",
+        help="faces to judge (all of --paths); others are predicted",
     )
     parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
+    parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+    parser.add_argument("--steps", type=int, default=0, metavar="N", help="also judge strengths 0 to 1 in N steps (slow)")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
     parser.add_argument(
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, under the face's row"
     )
-    parser.add_argument(
-        "--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge"
-    )
+    parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")

@@ -31,7 +31,7 @@ from engine.backend import BACKENDS
 from engine.choose import open_backend
 from engine.openvino import psnr
 from models.errors import UserError, exit_on_user_error
-from models.expression.bank import load_bank, preview_paths
+from models.expression.bank import load_bank, load_predictor
 from models.expression.paths import ExpressionPaths
 from models.judge.crops import Picture
 from models.judge.fidelity import grid, ms_ssim, slow_colour
@@ -53,7 +53,7 @@ def codes(generator: MobileStyleGAN, faces: int) -> Iterator[tuple[str, Codes]]:
     for seed in range(FIRST_SEED, FIRST_SEED + faces):
         ws = generator.broadcast(generator.code_of_seed(seed)).numpy()
         yield "plain", ws
-        yield "expressions", expressed(preview_paths(ws[0], f"seed:{seed}", generator.graph_hash), seed % len(EMOTIONS))
+        yield "expressions", expressed(load_predictor(generator.graph_hash).paths(ws[0], f"seed:{seed}"), seed % len(EMOTIONS))
     for face in load_bank(generator.graph_hash).values():
         for emotion in range(len(EMOTIONS)):
             yield "shipped", expressed(face, emotion)

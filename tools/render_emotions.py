@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from models.errors import exit_on_user_error
-from models.expression.bank import FACES_FILE, preview_paths
+from models.expression.bank import FACES_FILE, load_predictor
 from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.files import written_beside
@@ -49,7 +49,7 @@ def paths_of(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: i
     if name in faces:
         return faces[name]
     ws = generator.broadcast(generator.code_of_seed(seed))[0]
-    return preview_paths(ws.cpu().numpy(), name, generator.graph_hash)
+    return load_predictor(generator.graph_hash).paths(ws.cpu().numpy(), name)
 
 
 def draw(

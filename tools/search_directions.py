@@ -1,7 +1,8 @@
 """Search the expressions of faces: `python -m tools.search_directions --faces seed:1002,seed:1043 --out faces.safetensors`.
 
-Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start from the
-attribute-level directions; `--make-directions FILE` makes these first (and again, better, from the faces in `--out`).
+Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start where
+the predictor leads (`tools/train_predictor.py`). `--make-directions FILE` makes attribute-level directions, where its training
+starts, from the faces in `--out` if there are any.
 """
 
 import argparse
@@ -13,8 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
-from models.expression import directions
-from models.expression.bank import DIRECTIONS_FILE, FACES_FILE
+from models.expression import directions, predictor
+from models.expression.bank import FACES_FILE, PREDICTOR_FILE
 from models.expression.find import find_paths
 from models.expression.paths import load_paths, save_paths
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lambda part, what: bars.update(bar, completed=part, description=what),
             )
             directions.find_directions(generator, observations, list(faces.values())).save(options.make_directions)
-        known = directions.load(options.make_directions or options.directions, generator.graph_hash)
+        known = predictor.load(options.predictor, generator.graph_hash) if wanted else None
         for seed in wanted:
             name = f"seed:{seed}"
             if name in faces and not options.again:
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
             def tell(part: float, what: str, name: str = name) -> None:
                 bars.update(bar, completed=part, description=f"{name} {what}")
 
-            faces[name] = find_paths(generator, seed, options.networks, tell, directions=known)
+            faces[name] = find_paths(generator, seed, options.networks, tell, predictor=known)
             save_paths(options.out, faces)
             print(f"{name}: written to {options.out}", flush=True)
 
@@ -74,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--faces", metavar="seed:N[,seed:M …]", help="the faces to search")
     add("--out", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths, made or added to (%(default)s)")
     add("--again", action="store_true", help="search faces again that the file already has")
-    add("--directions", type=Path, default=DIRECTIONS_FILE, metavar="FILE", help="attribute-level directions (%(default)s)")
-    add("--make-directions", type=Path, metavar="FILE", help="make the attribute-level directions first, and use them")
+    add("--predictor", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="where walks start (%(default)s)")
+    add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
     add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
     add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")

@@ -16,17 +16,18 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression.bank import PREDICTOR_FILE, load_directions
-from models.expression.find import BOTH_WAYS, CONVINCED, KNOTS, SAME_PERSON
+from models.expression.find import BOTH_WAYS, CONVINCED, SAME_PERSON
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import ROWS, random_jitters
 from models.expression.objective import Objective, Start
-from models.expression.predictor import NEUTRAL_STEP, PREDICTED, SMILES, PathPredictor
+from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPredictor, untrained
 from models.expression.preview import HeadPreview, as_bytes, full_picture
 from models.files import cache_folder, written_beside
 from models.judge.measure import Detector
@@ -59,7 +60,7 @@ class Trainer:
         self._steering, self._detect = Steering(networks), Detector(networks)
         self._preview = HeadPreview(generator)
         self._file = work / "predictor.safetensors"
-        self.predictor = untrained(generator)
+        self.predictor = untrained(load_directions(generator.graph_hash), drawn_codes(generator), COMPONENTS)
         self.seed, self.minutes = FIRST_SEED, 0.0
         self._matrices = {name: torch.from_numpy(matrix) for name, matrix in self.predictor.matrices.items()}
         self._velocity = {name: torch.zeros_like(matrix) for name, matrix in self._matrices.items()}
@@ -120,29 +121,10 @@ class Trainer:
         return end, picture.detach(), float(loss.detach())
 
 
-def untrained(generator: MobileStyleGAN) -> PathPredictor:
-    """Where training starts: the attribute-level directions, the same for every face but for its smile."""
-    directions = load_directions(generator.graph_hash)
+def drawn_codes(generator: MobileStyleGAN) -> NDArray[np.float32]:
+    """(CODES, 512): codes of random faces, as `code_of_seed` draws them."""
     z = torch.from_numpy(np.random.RandomState(0).randn(CODES, generator.z_dim)).float()
-    w = torch.cat([generator.truncate(generator.mapping(part), 0.7) for part in z.chunk(20)])
-    mean = w.mean(0)
-    _, deviations, components = torch.linalg.svd(w - mean, full_matrices=False)
-    scaled = components[:COMPONENTS] / (deviations[:COMPONENTS, None] / math.sqrt(CODES))
-    rows = ROWS.stop - ROWS.start
-    matrices = {name: np.zeros((rows, generator.w_dim, 2 + COMPONENTS), np.float32) for name in PREDICTED}
-    matrices[NEUTRAL_STEP][..., 1] = SMILES * directions.offsets["less_smile"][ROWS]
-    for name in PREDICTED[1:]:
-        matrices[name][..., 0] = directions.offsets[name][ROWS]
-    straight = (np.arange(1, KNOTS + 1) / KNOTS).astype(np.float32)
-    return PathPredictor(
-        mean.numpy(),
-        scaled.numpy().astype(np.float32),
-        directions.smile_readout,
-        matrices,
-        dict.fromkeys(EMOTION_GOALS, straight),
-        {name: directions.offsets[name] for name in ("brow_up", "yaw", "pitch")},
-        generator.graph_hash,
-    )
+    return torch.cat([generator.truncate(generator.mapping(part), 0.7) for part in z.chunk(20)]).numpy()
 
 
 def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Path) -> PathPredictor:

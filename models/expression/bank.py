@@ -1,13 +1,10 @@
-"""The faces that ship, and a preview for any other: `load_bank()` and `preview_paths(w)`."""
+"""What ships: nine faces (`load_bank`), the predictor of any other's expressions, attribute-level directions."""
 
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.expression import directions
+from models.expression import directions, predictor
 from models.expression.paths import ExpressionPaths, load_paths
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
@@ -30,6 +27,7 @@ def load_directions(generator_hash: str | None = None) -> directions.Directions:
     return directions.load(DIRECTIONS_FILE, generator_hash)
 
 
-def preview_paths(ws: NDArray[np.float32], name: str, generator_hash: str | None = None) -> ExpressionPaths:
-    """Paths for any code `ws` (num_ws, 512) from attribute-level directions: there at once, and only roughly the face's own."""
-    return load_directions(generator_hash).preview_paths(ws, name)
+@cache
+def load_predictor(generator_hash: str | None = None) -> predictor.PathPredictor:
+    """The shipped predictor of any face's expressions. Raises `UserError` as `load_bank`."""
+    return predictor.load(PREDICTOR_FILE, generator_hash)

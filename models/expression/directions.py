@@ -1,6 +1,6 @@
 """Attribute-level directions: what works, a little, on any face of a generator.
 
-They are where an instance search starts, and the preview until a face's own paths are found.
+They are where the training of `predictor.py` starts, and the rig's controls that need no more than that.
 
 Readouts: ridge regression of what is measured on drawn faces (movements of `geometry`, turn of the head, age, gender) on their
 codes. The direction of one measure is the shortest step that changes it and no other: each readout with its part along the
@@ -35,7 +35,6 @@ MEASURED: Final = (*MEASURES, *CONDITIONS, "happy")
 SMILE: Final = 5.0  # log-odds of happy that the happy start adds; all other directions add none, so that a mouth opens unsmiling
 FIRST_SEED: Final = 1000  # of the faces that are drawn to measure
 RIDGE: Final = 0.3  # of the codes' mean squared length: best on held-out faces (correlation 0.73 to 0.96)
-START: Final = 0.85  # of a geometric direction: a walk goes the rest in the face's own way
 
 Floats = NDArray[np.float32]
 
@@ -59,20 +58,6 @@ class Directions:
     offsets: Mapping[str, Floats]
     smile_readout: Floats
     generator_hash: str
-
-    def start(self, goal: str) -> Floats:
-        """(num_ws, 512): where a walk to this emotion or control starts."""
-        return np.asarray(START * self.offsets[goal], np.float32)
-
-    def preview_paths(self, ws: Floats, name: str) -> ExpressionPaths:
-        """Paths for the face `ws` (num_ws, 512): at once, and only roughly its own."""
-        smile = max(0.0, float(ws[0] @ self.smile_readout[:-1] + self.smile_readout[-1]))
-        neutral = (ws + smile * self.offsets["less_smile"]).astype(np.float32)
-        paths = np.zeros((len(EMOTIONS), 1, *ws.shape), np.float32)
-        for emotion in EMOTION_GOALS:
-            paths[EMOTIONS.index(emotion), 0] = self.offsets[emotion]
-        rig = {control: self.offsets[control] for control in (*RIG_GOALS, *TURNS)}
-        return ExpressionPaths(neutral, paths, rig, self.generator_hash, name)
 
     def save(self, path: Path) -> None:
         """Raises `UserError` where the place can't be written."""

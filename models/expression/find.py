@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.expression.bank import load_directions
-from models.expression.directions import TURNS, Directions
+from models.expression.bank import load_predictor
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import Walk, search
 from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
+from models.expression.predictor import KNOTS, NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
 from models.judge.measure import Detector
 from models.judge.steer import STILL, Jitter, Steering, View
 from models.labels import EMOTIONS
 
-KNOTS: Final = 3  # strengths 1/3, 2/3 and 1: slight, clear, full
+START: Final = 0.85  # of what is predicted: a walk goes the rest in the face's own way
 SCALES: Final = (0.9, 1.15)  # of what a walk found, tried on full pictures
 # After the walks an emotion grows along its line until the less convinced of the two networks gives it `CONVINCED`, but no
 # further than the person stays: faceres' cosine to neutral. Without it some faces stay at a hint of sadness.
@@ -49,33 +49,37 @@ def find_paths(
     networks: Path,
     progress: Progress = lambda _part, _what: None,
     *,
-    directions: Directions | None = None,
+    predictor: PathPredictor | None = None,
 ) -> ExpressionPaths:
     """The paths of one face.
 
     face        a seed (as in `seed:N`) or a code w (1, 512) or ws (1, num_ws, 512)
     networks    the folder of the networks that steer and of the detector
     progress    called with the part that is done (0…1) and what is being done
-    directions  attribute-level directions to start the walks from; the shipped ones unless given
+    predictor   says where the walks start; the shipped one unless given
 
     Raises `UserError` where a network is missing or the picture shows no face.
     """
     steering, detect = Steering(networks), Detector(networks)
-    directions = directions or load_directions(generator.graph_hash)
+    predictor = predictor or load_predictor(generator.graph_hash)
     name, ws = _named_code(generator, face)
     goals = {**EMOTION_GOALS, **{control: RIG_GOALS[control] for control in SEARCHED}}
     parts = 1 + len(goals)
 
     progress(0.0, "neutral")
     scene = _Scene(generator, steering, detect, ws, [ws])
-    neutral = ws + scene.reach(NEUTRAL_GOAL, torch.zeros_like(ws[0]))
+    code = ws[0].cpu().numpy()
+
+    def start(name: str) -> Tensor:
+        return torch.from_numpy(START * predictor.offset(name, code)).to(ws)
+
+    neutral = ws + scene.reach(NEUTRAL_GOAL, start(NEUTRAL_STEP))
 
     scene = _Scene(generator, steering, detect, neutral, [neutral, ws])
     ends: dict[str, Tensor] = {}
     for number, (goal_name, goal) in enumerate(goals.items()):
         progress((1 + number) / parts, goal_name)
-        first = torch.from_numpy(directions.start(goal_name)).to(neutral)
-        ends[goal_name] = scene.reach(goal, first)
+        ends[goal_name] = scene.reach(goal, start(goal_name))
         if goal.emotion is not None:
             ends[goal_name] = scene.strengthened(ends[goal_name], goal.emotion)
     paths = np.zeros((len(EMOTIONS), KNOTS, *neutral.shape[1:]), np.float32)
@@ -84,8 +88,7 @@ def find_paths(
         for knot, part in enumerate(scene.even_steps(ends[emotion], index)):
             paths[index, knot] = part * ends[emotion].cpu().numpy()
     progress(1.0, "done")
-    rig = {control: directions.offsets[control] for control in (*RIG_GOALS, *TURNS)}
-    rig |= {control: ends[control].cpu().numpy() for control in SEARCHED}
+    rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
     return ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
 
 
@@ -103,8 +106,7 @@ class _Scene:
         """(num_ws, 512): the offset that reaches a goal, walked to in rounds; in between the preview learns where it led."""
         end = first
         for number in range(ROUNDS):
-            if number:
-                self.preview.learn(self._ws + end)
+            self.preview.learn(self._ws + end)
             objective = Objective(self._steering, self._start_as(self.preview(self._ws)), goal)
             end, arrived = self._best(search(self.preview, self._ws, objective, ROUND, first=end, seed=number)[-1], goal)
             if arrived:

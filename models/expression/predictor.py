@@ -13,11 +13,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.expression.goals import EMOTION_GOALS
+from models.errors import UserError
+from models.expression.directions import TURNS, Directions
+from models.expression.goals import EMOTION_GOALS, RIG_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.labels import EMOTIONS
 
+KNOTS: Final = 3  # strengths 1/3, 2/3 and 1: slight, clear, full
+SMILES: Final = 4.0  # log-odds of happy that count as one in the features
 FORMAT: Final = "speech2expression predictor 1"
 NEUTRAL_STEP: Final = "neutral"
 PREDICTED: Final = (NEUTRAL_STEP, *EMOTION_GOALS, "mouth_open", "blink")
@@ -75,7 +79,31 @@ class PathPredictor:
         write_tensors(path, tensors, {"format": FORMAT, "generator": self.generator_hash})
 
 
-SMILES: Final = 4.0  # log-odds of happy that count as one in the features
+def untrained(directions: Directions, codes: Floats, components: int) -> PathPredictor:
+    """Where training starts: attribute-level directions, the same for every face but for how much it smiles.
+
+    `codes` (n, 512): drawn faces, from which mean and principal components come.
+    """
+    mean = codes.mean(0)
+    _, spread, axes = np.linalg.svd((codes - mean).astype(np.float32), full_matrices=False)
+    scaled = axes[:components] / (spread[:components, None] / np.sqrt(len(codes)))
+    matrices = {name: np.zeros((ROWS.stop - ROWS.start, codes.shape[1], 2 + components), np.float32) for name in PREDICTED}
+    for name in PREDICTED:
+        if name == NEUTRAL_STEP:
+            matrices[name][..., 1] = SMILES * directions.offsets["less_smile"][ROWS]
+        else:
+            matrices[name][..., 0] = directions.offsets[name][ROWS]
+    straight = (np.arange(1, KNOTS + 1) / KNOTS).astype(np.float32)
+    controls = {name: directions.offsets[name] for name in (*RIG_GOALS, *TURNS) if name not in PREDICTED}
+    return PathPredictor(
+        mean,
+        scaled.astype(np.float32),
+        directions.smile_readout,
+        matrices,
+        dict.fromkeys(EMOTION_GOALS, straight),
+        controls,
+        directions.generator_hash,
+    )
 
 
 def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
@@ -85,11 +113,16 @@ def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
     def group(kind: str) -> dict[str, Floats]:
         return {name.removeprefix(kind): tensor.astype(np.float32) for name, tensor in tensors.items() if name.startswith(kind)}
 
+    matrices, places = group("matrix/"), group("places/")
+    if set(matrices) != set(PREDICTED) or set(places) != set(EMOTION_GOALS) or "mean" not in tensors:
+        raise UserError(
+            f"the predictor in {path} is damaged (parts are missing): make it again with python -m tools.train_predictor"
+        )
     plain = {name: tensors[name].astype(np.float32) for name in ("mean", "components", "smile")}
     return PathPredictor(
         **plain,
-        matrices=group("matrix/"),
-        places=group("places/"),
+        matrices=matrices,
+        places=places,
         controls=group("control/"),
         generator_hash=metadata["generator"],
     )

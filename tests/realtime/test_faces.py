@@ -34,6 +34,11 @@ class Generator:
         return w[:, None].expand(-1, NUM_WS, -1)
 
 
+class Predictor:
+    def paths(self, ws: np.ndarray, name: str) -> ExpressionPaths:
+        return paths(name, float(ws.mean()))
+
+
 def find_quickly(seed: int, networks: Path, file: Path) -> None:
     """Runs in a process of its own, as the real search does."""
     name = f"seed:{seed}"
@@ -50,7 +55,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         module, "load_bank", lambda generator_hash: {"seed:1": paths("seed:1", 1.0), "seed:2": paths("seed:2", 2.0)}
     )
-    monkeypatch.setattr(module, "preview_paths", lambda ws, name, generator_hash: paths(name, float(ws.mean())))
+    monkeypatch.setattr(module, "load_predictor", lambda generator_hash: Predictor())
     monkeypatch.setattr(module, "network_file", lambda folder, name: folder / name)
     monkeypatch.setattr(module, "cache_folder", lambda name: tmp_path)
     return tmp_path

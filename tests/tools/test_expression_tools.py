@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UserError
-from models.labels import EMOTIONS
 from tools import evaluate_expression, render_emotions, search_directions
 from tools.render_emotions import write_picture
 from tools.search_directions import seeds_of
@@ -51,30 +50,3 @@ def test_a_picture_comes_back_as_it_was_and_nothing_else_is_left(tmp_path: Path)
     assert np.array_equal(cv2.cvtColor(cv2.imread(str(tmp_path / "deep" / "a.png")), cv2.COLOR_BGR2RGB), picture)
     with pytest.raises(UserError, match="can't be made"):
         write_picture(tmp_path / "deep" / "a.png" / "b.png", picture)
-
-
-def test_summary_counts_verdicts_and_leaves_neutral_out_of_the_changes() -> None:
-    rows = [
-        {
-            "face": face,
-            "emotion": emotion,
-            "fer": {"says": "sad" if emotion == "fear" and face == "b" else emotion},
-            "facemood": {"says": "neutral"},
-            "same_person": 1.0 if emotion == "neutral" else 0.5 + 0.1 * n,
-            "skin": 0.0 if emotion == "neutral" else 2.0,
-            "elsewhere": 0.0 if emotion == "neutral" else 0.01,
-            "turn": 0.0 if emotion == "neutral" else 1.0 + n,
-            "asymmetry": 0.05,
-        }
-        for n, face in enumerate("ab")
-        for emotion in EMOTIONS
-    ]
-    figures = evaluate_expression.summary(rows)
-    assert figures["faces"] == 2
-    assert figures["fer"] == {"angry": 1, "neutral": 1, "fear": 0.5, "happy": 1, "sad": 1, "four emotions": 7 / 8, "five": 0.9}
-    assert figures["facemood"]["neutral"] == 1
-    assert figures["facemood"]["happy"] == 0
-    assert figures["same_person"] == {"mean": pytest.approx(0.55), "least": 0.5}
-    assert figures["skin"]["median"] == 2.0
-    assert figures["elsewhere"] == pytest.approx(0.01)
-    assert figures["turn"] == {"mean": pytest.approx(1.5), "most": 2.0}

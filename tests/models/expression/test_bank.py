@@ -1,4 +1,4 @@
-"""The shipped faces and directions: nine people of the default generator, five expressions that differ, a rig that fits."""
+"""What ships: nine people of the default generator, five expressions that differ, a rig that fits; a predictor for any other."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import UserError
-from models.expression.bank import DIRECTIONS_FILE, FACES_FILE, load_bank, load_directions, preview_paths
+from models.expression.bank import DIRECTIONS_FILE, FACES_FILE, PREDICTOR_FILE, load_bank, load_directions, load_predictor
 from models.expression.goals import EMOTION_GOALS, RIG_GOALS
 from models.labels import EMOTIONS, NEUTRAL
 from models.stylegan.default import GRAPH_HASH
@@ -48,19 +48,22 @@ def test_no_emotion_is_like_another_or_its_mirror() -> None:
 def test_files_are_small_and_refuse_another_generator() -> None:
     assert FACES_FILE.stat().st_size < 5e6
     assert DIRECTIONS_FILE.stat().st_size < 1e6
+    assert PREDICTOR_FILE.stat().st_size < 10e6
     with pytest.raises(UserError, match="belongs to the generator"):
         load_bank("0" * 64)
     with pytest.raises(UserError, match="belongs to the generator"):
         load_directions("0" * 64)
+    with pytest.raises(UserError, match="belongs to the generator"):
+        load_predictor("0" * 64)
 
 
-def test_any_code_has_a_preview() -> None:
+def test_any_code_has_predicted_expressions() -> None:
     ws = np.repeat(np.random.RandomState(5).randn(1, WIDTH).astype(np.float32), NUM_WS, axis=0)
-    preview = preview_paths(ws, "seed:5", GRAPH_HASH)
-    assert preview.name == "seed:5"
-    assert preview.generator_hash == GRAPH_HASH
-    assert np.linalg.norm(preview.neutral - ws) < np.linalg.norm(ws)
+    predicted = load_predictor(GRAPH_HASH).paths(ws, "seed:5")
+    assert predicted.name == "seed:5"
+    assert predicted.generator_hash == GRAPH_HASH
+    assert np.linalg.norm(predicted.neutral - ws) < np.linalg.norm(ws)
     for emotion in MOVED:
-        assert preview.paths[emotion, -1].any()
-    assert {*RIG_GOALS, "yaw", "pitch"} <= set(preview.rig)
-    assert preview.blend(np.eye(5)[3]).shape == (1, NUM_WS, WIDTH)
+        assert predicted.paths[emotion, -1].any()
+    assert {*RIG_GOALS, "yaw", "pitch"} <= set(predicted.rig)
+    assert predicted.blend(np.eye(5)[3]).shape == (1, NUM_WS, WIDTH)

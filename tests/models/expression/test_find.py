@@ -8,7 +8,7 @@ import shared_data
 import torch
 
 from models.expression import find
-from models.expression.bank import load_bank, load_directions
+from models.expression.bank import load_bank, load_predictor
 from models.expression.geometry import measures
 from models.expression.goals import RIG_GOALS
 from models.expression.instance_search import Walk
@@ -40,7 +40,9 @@ def test_one_step_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     assert face.paths.shape == (len(EMOTIONS), find.KNOTS, generator.num_ws, 512)
     assert not face.paths[NEUTRAL].any()
     assert {*RIG_GOALS, "yaw", "pitch"} == set(face.rig)
-    assert not np.array_equal(face.rig["blink"], load_directions().offsets["blink"])
+    predicted = load_predictor().paths(generator.broadcast(generator.code_of_seed(1007))[0].numpy(), "seed:1007")
+    assert not np.array_equal(face.rig["blink"], predicted.rig["blink"]), "searched, not taken over"
+    assert np.array_equal(face.rig["yaw"], predicted.rig["yaw"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Figures of judged expressions that can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from models.expression.goals import EMOTION_GOALS
+from models.expression.instance_search import ROWS
+from models.expression.paths import ExpressionPaths
+from models.labels import EMOTIONS
+from tools.expression_figures import cosines, rising, summary
+
+
+def rows() -> list[dict[str, object]]:
+    """Two faces, a and b; b's fear is read as sad; a starts happy, b neutral."""
+    return [
+        {
+            "face": face,
+            "start": "happy" if face == "a" else "neutral",
+            "emotion": emotion,
+            "fer": {"says": "sad" if emotion == "fear" and face == "b" else emotion},
+            "facemood": {"says": "neutral"},
+            "same_person": 1.0 if emotion == "neutral" else 0.5 + 0.1 * n,
+            "skin": 0.0 if emotion == "neutral" else 2.0,
+            "elsewhere": 0.0 if emotion == "neutral" else 0.01,
+            "turn": 0.0 if emotion == "neutral" else 2.5 + n,
+            "asymmetry": 0.05,
+        }
+        for n, face in enumerate("ab")
+        for emotion in EMOTIONS
+    ]
+
+
+def test_verdicts_are_counted_and_neutral_is_left_out_of_the_changes() -> None:
+    figures = summary(rows())
+    assert figures["faces"] == 2
+    assert figures["fer"] == {"angry": 1, "neutral": 1, "fear": 0.5, "happy": 1, "sad": 1, "four emotions": 7 / 8, "five": 0.9}
+    assert figures["facemood"]["neutral"] == 1
+    assert figures["facemood"]["happy"] == 0
+    assert figures["by how a face starts"] == {"happy (1)": 1.0, "neutral (1)": 0.8}
+    assert figures["same_person"]["mean"] == pytest.approx(0.55)
+    assert figures["same_person"]["least"] == 0.5
+    assert figures["skin"]["median"] == 2.0
+    assert figures["elsewhere"]["mean"] == pytest.approx(0.01)
+    assert figures["turn"] == {
+        "median": 3.0,
+        "mean": 3.0,
+        "95th percentile": 3.5,
+        "most": 3.5,
+        "within 3°": 0.5,
+    }
+
+
+def test_mirrored_and_equal_emotions_are_seen() -> None:
+    paths = np.zeros((5, 1, 23, 4), np.float32)
+    paths[EMOTIONS.index("angry"), 0, ROWS, 0] = 1
+    paths[EMOTIONS.index("happy"), 0, ROWS, 0] = -2
+    paths[EMOTIONS.index("fear"), 0, ROWS, 0] = 3
+    paths[EMOTIONS.index("sad"), 0, ROWS, 1] = 1
+    between = cosines([ExpressionPaths(np.zeros((23, 4), np.float32), paths, {}, "hash", "seed:1")])
+    assert between["angry-happy"] == pytest.approx(-1)
+    assert between["angry-fear"] == pytest.approx(1)
+    assert between["angry-sad"] == pytest.approx(0)
+    assert len(between) == len(EMOTION_GOALS) * (len(EMOTION_GOALS) - 1) / 2
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "rises"),
+    [([0, 0.2, 0.9], True), ([0, 0.5, 0.49, 0.9], True), ([0, 0.5, 0.4, 0.9], False), ([0.9, 0.1], False)],
+)
+def test_a_fall_is_no_rise(probabilities: list[float], rises: bool) -> None:
+    assert rising(probabilities) is rises
