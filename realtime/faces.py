@@ -1,4 +1,4 @@
-"""Which face plays: the bank's on keys 1...9, any other seed as a preview until its own paths are found in the background."""
+"""Which face plays: the bank's on keys 1...9; any other seed as predicted, until its own paths are found in the background."""
 
 import logging
 import multiprocessing
@@ -65,7 +65,7 @@ class Faces:
         search, self._search = self._search, None
         found = search.found()
         if found is None:
-            log.warning("the search for the own expressions of %s failed; the preview stays", search.name)
+            log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
         elif self.name == found.name:
             log.info("%s has its own expressions now", found.name)
             self.on_show.change(found, self._clock.now())
@@ -91,11 +91,11 @@ class Faces:
         if file.exists():
             return load_paths(file, generator.graph_hash)[name]
         if networks is None:
-            log.info("%s plays with a preview; its own expressions are found with --networks DIR (docs/expression.md)", name)
+            log.info("%s plays predicted expressions; with --networks DIR its own are searched (docs/expression.md)", name)
         else:
             for network in names("steer", "geometry"):
                 network_file(networks, network)
-            log.info("%s plays with a preview while its own expressions are found", name)
+            log.info("%s plays predicted expressions while its own are searched", name)
             self._search = _Search(self._find, name, seed, networks, file)
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return load_predictor(generator.graph_hash).paths(ws, name)
@@ -134,7 +134,7 @@ class _Search:
 
 
 def find_and_save(seed: int, networks: Path, file: Path) -> None:
-    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: about two minutes on one core."""
+    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: about a minute of one core."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)

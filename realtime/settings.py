@@ -76,7 +76,7 @@ class Face(Section):
 
     name: str = option(
         "",
-        "seed:N; a face of the bank plays at once, any other as a preview first; empty: the bank's first",
+        "seed:N; a face of the bank plays at once, any other as predicted; empty: the bank's first",
         flag="--face",
         metavar="seed:N",
     )

@@ -1,7 +1,7 @@
 """Write five emotions of faces as pictures: `python -m tools.render_emotions --face seed:1002,seed:1043 --out DIR`.
 
 Makes `DIR/<face>/<emotion>.png` (1024²; on Windows `seed:1002` becomes `seed-1002`). A face that is not in the
-bank is drawn with the preview's directions, or with its own paths where `--paths FILE` has them.
+bank is drawn as predicted, or with its own paths where `--paths FILE` has them.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def folder_name(face: str) -> str:
 
 
 def paths_of(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: int) -> ExpressionPaths:
-    """The face's own paths where `faces` has them, else the preview's."""
+    """The face's own paths where `faces` has them, else the predicted ones."""
     name = f"seed:{seed}"
     if name in faces:
         return faces[name]

@@ -1,4 +1,4 @@
-"""Which face plays: keys bring the bank's, any other seed starts as a preview and gets its own paths when they are found."""
+"""Which face plays: keys bring the bank's, any other seed plays as predicted and gets its own paths when they are found."""
 
 import time
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_the_banks_first_face_is_the_default_and_keys_bring_the_others(networks:
     assert faces.name == "seed:2"
 
 
-def test_another_seed_is_a_preview_until_its_own_paths_are_found(networks: Path) -> None:
+def test_another_seed_is_predicted_until_its_own_paths_are_found(networks: Path) -> None:
     faces = Faces(Face(name="seed:5", networks=networks), Generator(), VirtualClock(), find_quickly)
     assert (faces.name, faces.index, shown(faces)) == ("seed:5", -1, 5.0)
     while shown(faces) == 5.0:
@@ -93,11 +93,11 @@ def test_offline_waits_for_the_search(networks: Path) -> None:
     assert shown(faces) == 77.0
 
 
-def test_a_search_that_fails_leaves_the_preview(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_search_that_fails_leaves_what_was_predicted(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
     faces = Faces(Face(name="seed:7", networks=networks), Generator(), VirtualClock(), fail)
     faces.wait()
     assert shown(faces) == 7.0
-    assert "the preview stays" in caplog.text
+    assert "what was predicted stays" in caplog.text
 
 
 def test_a_face_chosen_meanwhile_is_not_taken_away(networks: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_face_chosen_meanwhile_is_not_taken_away(networks: Path) -> None:
     assert faces.name == "seed:1"
 
 
-def test_without_networks_the_preview_stays_and_says_why(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_networks_the_prediction_stays_and_says_why(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     faces = Faces(Face(name="seed:9"), Generator(), VirtualClock())
     faces.wait()
