@@ -41,9 +41,9 @@ class Weights:
     identity: float = 9.0
     age: float = 0.3
     gender: float = 4.0
-    picture: float = 30.0
+    picture: float = 50.0
     colour: float = 30.0
-    pose: float = 3000.0
+    pose: float = 4000.0
     symmetry: float = 0.3
 
 
