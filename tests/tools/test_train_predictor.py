@@ -1,0 +1,54 @@
+"""Training what predicts expressions, with the real generator and networks: a face corrects it, a run goes on where it was."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shared_data
+
+from models.expression import predictor
+from models.judge import networks
+from tools import train_predictor
+from tools.train_predictor import EACH, FIRST_SEED, GOALS, Trainer
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Path:
+    absent = networks.missing(shared_data.NETWORKS, "steer", "geometry")
+    if absent or importlib.util.find_spec("onnx2torch") is None:
+        pytest.skip(f"needs the package onnx2torch and the networks {', '.join(absent)} in {shared_data.NETWORKS}")
+    monkeypatch.setattr(train_predictor, "CODES", 400)
+    return shared_data.NETWORKS
+
+
+def test_a_face_corrects_neutral_and_some_goals_and_training_goes_on(folder: Path, tmp_path: Path) -> None:
+    trainer = Trainer(folder, tmp_path)
+    before = {name: matrix.copy() for name, matrix in trainer.trained().matrices.items()}
+    losses = trainer.step(1.0)
+    assert set(losses) <= set(GOALS)
+    assert len(losses) == 1 + EACH
+    assert all(np.isfinite(loss) for loss in losses.values())
+    after = trainer.trained().matrices
+    assert {name for name in GOALS if not np.array_equal(before[name], after[name])} == set(losses)
+    trainer.save()
+
+    again = Trainer(folder, tmp_path)
+    assert again.seed == FIRST_SEED + 1
+    for name, matrix in again.trained().matrices.items():
+        assert np.array_equal(matrix, after[name])
+
+
+def test_the_tool_writes_a_predictor_with_knots_that_rise(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_predictor, "CALIBRATED_FACES", 1)
+    monkeypatch.setattr(train_predictor, "SCALES", (1.0,))
+    out = tmp_path / "out.safetensors"
+    train_predictor.main(["--networks", str(folder), "--minutes", "0", "--work", str(tmp_path), "--out", str(out)])
+    for places in predictor.load(out).places.values():
+        assert places[-1] == 1
+        assert (np.diff(places) >= 0).all()
+
+
+def test_a_negative_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_predictor.main(["--networks", "x", "--minutes", "-1"]) == 2
+    assert "no negative time" in capsys.readouterr().err
