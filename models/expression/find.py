@@ -37,7 +37,7 @@ Progress = Callable[[float, str], None]
 
 
 SEARCHED: Final = ("mouth_open", "blink")  # controls that must look right on every face; the others come from the directions
-ROUND: Final = Walk(steps=8)
+ROUND: Final = Walk(steps=6)
 ROUNDS: Final = 3
 # Weighted losses on the full picture below which a walk has arrived: 0.83 of both networks' probability, 2 hundredths short.
 ARRIVED: Final = {"emotion": 0.5, "movement": 1.5}
