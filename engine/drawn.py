@@ -32,8 +32,8 @@ class DrawnGenerator:
     def graph_hash(self) -> str:
         return self._generator.graph_hash
 
-    def code_of_seed(self, seed: int) -> Tensor:
-        return self._generator.code_of_seed(seed)
+    def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor:
+        return self._generator.code_of_seed(seed, psi)
 
     def broadcast(self, w: Tensor) -> Tensor:
         return self._generator.broadcast(w)

@@ -29,13 +29,15 @@ from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
-from tools.expression_figures import cosines, rising, summary
+from tools.expression_figures import cosines, rising, summary, typicality
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
 WAYS: Final = ("search", "prediction", "directions", "smile")
 # How far the original project walked its one smile direction for each emotion, as parts of its farthest walk (100.5).
 SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.0, "sad": 0.002}
+CODES: Final = 4000  # drawn to say how far from the mean faces lie, seeds from FIRST_CODE on
+FIRST_CODE: Final = 2_000_000
 MEASURED_SIDE: Final = 512  # pixels; pictures are judged at this size
 TILE_SIDE: Final = 256  # pixels on the sheet
 SHAPES: Final = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "browInnerUp", "browDownLeft", "mouthSmileLeft", "eyeWideLeft")
@@ -68,7 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         if options.steps:
             rises += [_rise(judge, generator, face, emotion, options.steps) for emotion in EMOTION_GOALS]
         print(f"{face.name} judged", file=sys.stderr)
-    figures = summary(rows) | {"cosines": cosines(chosen)}
+    codes = np.concatenate([generator.code_of_seed(FIRST_CODE + n, psi=1.0).numpy() for n in range(CODES)])
+    figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": typicality(chosen, codes)}
     if rises:
         figures["rises with strength"] = float(np.mean([rising(rise) for rise in rises]))
         figures["probability by strength"] = {

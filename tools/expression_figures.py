@@ -73,6 +73,25 @@ def cosines(faces: Sequence[ExpressionPaths]) -> dict[str, float]:
     }
 
 
+def typicality(faces: Sequence[ExpressionPaths], codes: NDArray[np.float32]) -> dict[str, float]:
+    """How far codes of full expressions lie from the mean of `codes` (n, 512), drawn untruncated, as Mahalanobis distances.
+
+    Over the principal components that hold 99 % of the codes' variance, a row of W+ at a time, the mean over `ROWS`. `limit` is
+    the distance that 99 % of drawn codes stay within.
+    """
+    mean = codes.mean(0)
+    _, spread, axes = np.linalg.svd(codes - mean, full_matrices=False)
+    count = 1 + int(np.searchsorted(np.cumsum(spread**2) / (spread**2).sum(), 0.99))
+    scaled = axes[:count] / (spread[:count, None] / np.sqrt(len(codes)))
+
+    def distance(rows: NDArray[np.float32]) -> float:
+        return float(np.linalg.norm((rows - mean) @ scaled.T, axis=-1).mean())
+
+    limit = float(np.quantile([distance(code[None]) for code in codes], 0.99))
+    ends = [distance((face.neutral + face.paths[EMOTIONS.index(e), -1])[ROWS]) for face in faces for e in EMOTION_GOALS]
+    return {"mean": float(np.mean(ends)), "most": max(ends), "limit": limit, "within": float(np.mean(np.array(ends) <= limit))}
+
+
 def rising(probabilities: Sequence[float], tolerance: float = 0.02) -> bool:
     """Whether a judge's probability never falls by more than `tolerance` below what it was at a lower strength."""
     values = np.asarray(probabilities)

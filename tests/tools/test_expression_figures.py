@@ -7,7 +7,7 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
 from models.labels import EMOTIONS
-from tools.expression_figures import cosines, rising, summary
+from tools.expression_figures import cosines, rising, summary, typicality
 
 
 def rows() -> list[dict[str, object]]:
@@ -69,3 +69,14 @@ def test_mirrored_and_equal_emotions_are_seen() -> None:
 )
 def test_a_fall_is_no_rise(probabilities: list[float], rises: bool) -> None:
     assert rising(probabilities) is rises
+
+
+def test_codes_far_from_all_drawn_ones_are_seen() -> None:
+    codes = np.random.RandomState(0).randn(2000, 4).astype(np.float32)
+    near, far = np.zeros((2, 5, 1, 23, 4), np.float32)
+    far[:, 0, ROWS, 0] = 6
+    faces = [ExpressionPaths(np.zeros((23, 4), np.float32), paths, {}, "hash", "seed:1") for paths in (near, far)]
+    figures = typicality(faces, codes)
+    assert figures["within"] == 0.5
+    assert figures["limit"] == pytest.approx(13.28**0.5, rel=0.05), "the 99th percentile of chi-squared with four degrees"
+    assert figures["most"] == pytest.approx(6, rel=0.05)
