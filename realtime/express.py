@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.expression.idle_life import idle
 from models.labels import EMOTIONS, NEUTRAL
+from realtime.brow import Brow
 from realtime.mouth import Mouth
 from realtime.settings import Expression
 from realtime.spring import Spring
@@ -25,7 +26,7 @@ REST: Final = np.eye(len(EMOTIONS))[NEUTRAL]
 
 
 class Express:
-    """Two lanes: the emotion moves over a second, the mouth within a block of sound.
+    """Two lanes: the emotion moves over a second, mouth and brows within a block of sound.
 
     `hear` and `feel` come from the listener's thread, `step` from the renderer's. Targets change at the times the values
     speak of, never at the times of frames, so any frame rate sees the same motion.
@@ -35,7 +36,7 @@ class Express:
         self._settings = settings
         self._lock = threading.Lock()
         self._emotion = Spring(REST)
-        self._mouth = Mouth()
+        self._mouth, self._brow = Mouth(), Brow()
         self._heard: Heard | None = None
         self._prosody: Prosody | None = None
         self._last_voice: float | None = None
@@ -59,17 +60,20 @@ class Express:
         with self._lock:
             self._prosody = prosody
             self._mouth.feel(prosody)
+            self._brow.feel(prosody)
 
     def step(self, t: float) -> Controls:
         """What the face is told at time `t`; times never run backwards."""
         with self._lock:
             if self._prosody is not None and t - self._prosody.t > DEAF_AFTER:
                 self._mouth.rest(self._prosody.t + DEAF_AFTER)
+                self._brow.rest(self._prosody.t + DEAF_AFTER)
                 self._rest(self._prosody.t + DEAF_AFTER)
                 self._heard = self._prosody = None
             emotion = self._emotion.at(t).clip(0, 1)
             rig = {name: self._settings.life * value for name, value in idle(t, self._settings.seed).items()}
-            rig["mouth_open"] = rig.get("mouth_open", 0.0) + self._settings.mouth * self._mouth.at(t)
+            rig["mouth_open"] = self._settings.mouth * self._mouth.at(t)
+            rig["brow_up"] = self._settings.mouth * self._brow.at(t)
             onset, self._onset = self._onset, False
             return Controls(
                 t,

@@ -100,7 +100,7 @@ class Expression(Section):
     attack: float = option(0.6, "time in which an emotion reaches 90 % of its target", unit="s", ge=0, le=10)
     release: float = option(1.5, "time in which the face lets go to 10 %", unit="s", ge=0, le=10)
     hold: float = option(1.0, "how long an expression stays after the voice ends", unit="s", ge=0, le=10)
-    mouth: float = option(1.0, "how strongly loudness opens the mouth", ge=0, le=2)
+    mouth: float = option(1.0, "how strongly the voice moves mouth and brows at once", ge=0, le=2)
     life: float = option(
         1.0, "how strongly a resting face breathes and blinks; 0 turns it off", flag="--life", metavar="X", ge=0, le=2
     )

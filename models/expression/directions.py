@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.expression.geometry import MEASURES, measures
-from models.expression.goals import EMOTION_GOALS, RIG_GOALS, Goal
+from models.expression.goals import EMOTION_GOALS, RIG_GOALS, SEARCHED, Goal
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.expression.preview import Generator, as_bytes, full_picture
@@ -28,7 +28,7 @@ from models.judge.steer import STILL, Steering, View
 from models.labels import EMOTIONS
 
 FORMAT: Final = "speech2expression directions 1"
-TURNS: Final = {"yaw": 6.0, "pitch": 5.0}  # degrees at 1
+TURNS: Final = {"yaw": 6.0, "pitch": 5.0}  # degrees aimed at for 1; what arrives is in docs/expression.md
 POSE_ROWS: Final = slice(0, 5)  # the blocks up to 16² place the head; later rows only follow
 CONDITIONS: Final = (*TURNS, "age", "man")
 MEASURED: Final = (*MEASURES, *CONDITIONS, "happy")
@@ -121,7 +121,7 @@ def find_directions(generator: Generator, observations: Observations, faces: Seq
         conditions = np.linalg.qr(np.stack([readouts[name][:-1] for name in CONDITIONS], axis=1))[0].T.astype(np.float32)
         for emotion in EMOTION_GOALS:
             offsets[emotion] = _without(_mean([face.paths[EMOTIONS.index(emotion), -1] for face in faces]), conditions)
-        for control in RIG_GOALS:
+        for control in SEARCHED:
             offsets[control] = _without(_mean([face.rig[control] for face in faces]), conditions)
         offsets["less_smile"] = _less_smile(generator, faces, readouts["happy"])
     else:

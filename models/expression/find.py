@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.expression.bank import load_predictor
-from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
+from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SEARCHED, Goal
 from models.expression.instance_search import Walk, search
 from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
@@ -36,7 +36,6 @@ BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 Progress = Callable[[float, str], None]
 
 
-SEARCHED: Final = ("mouth_open", "blink")  # controls that must look right on every face; the others come from the directions
 ROUND: Final = Walk(steps=6)
 ROUNDS: Final = 3
 # Weighted losses on the full picture below which a walk has arrived: 0.83 of both networks' probability, 2 hundredths short.

@@ -1,4 +1,4 @@
-"""How far parts of a face have moved, from landmarks: brows, lids, lips, in hundredths of the face's height.
+"""How far parts of a face have moved, from landmarks: brows, lids, lips, irises, in hundredths of the face's height.
 
 Every measure is a distance along the face's own upright axis or across it, so that it doesn't change when the head tilts in the
 picture. Differentiable and nearly linear in the points, where scores such as blendshapes saturate and leave no gradient.
@@ -23,6 +23,7 @@ LOWER_LIP: Final = (14,)
 MOUTH_CORNERS: Final = (61, 291)
 NOSE_BASE: Final = (2,)
 CHIN: Final = (152,)
+IRISES: Final = (468, 473)
 
 
 # Parts that lie on both sides: upper and lower part, each with the right side's points first.
@@ -42,6 +43,9 @@ def measures(points: Tensor) -> dict[str, Tensor]:
         "lip_gap": lambda: above(UPPER_LIP, LOWER_LIP),
         "jaw": lambda: above(NOSE_BASE, CHIN),
         "mouth_width": lambda: (points[MOUTH_CORNERS[1]] - points[MOUTH_CORNERS[0]]) @ across,
+        "gaze": lambda: (
+            points[list(IRISES)].mean(0) - points[[*OUTER_EYE_CORNERS, *INNER_EYE_CORNERS]].mean(0)
+        ) @ across,
     }
     return {name: values[name]() / unit for name in MEASURES}
 
@@ -71,4 +75,4 @@ def _axes(points: Tensor) -> tuple[Callable[[tuple[int, ...], tuple[int, ...]], 
     return above, across, (points[TOP_AND_CHIN[1]] - points[TOP_AND_CHIN[0]]).norm().detach() / 100
 
 
-MEASURES: Final = ("brow_inner", "brow_outer", "lids", "lip_gap", "jaw", "mouth_corners", "mouth_width")
+MEASURES: Final = ("brow_inner", "brow_outer", "lids", "lip_gap", "jaw", "mouth_corners", "mouth_width", "gaze")

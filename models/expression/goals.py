@@ -72,4 +72,10 @@ RIG_GOALS: Final[Mapping[str, Goal]] = {
     "mouth_open": Goal(None, {"lip_gap": (6, 8.5), "jaw": (3, 8), "mouth_width": (-5, 0), "mouth_corners": (-4, 0)}, "mouth"),
     "blink": Goal(None, {"lids": (-9, -4.5)}, "eyes"),
     "brow_up": Goal(None, {"brow_inner": (1.5, 2.5), "brow_outer": (1.5, 2.5), "lids": (-0.2, 0.6)}, "brows"),
+    "brow_down": Goal(None, {"brow_inner": (-3.5, -2.2), "brow_outer": (-3.0, -1.6), "lids": (-0.3, 0.3)}, "brows"),
+    "squint": Goal(None, {"lids": (-2.0, -1.3), "brow_inner": (-0.5, 0.5)}, "eyes"),
+    "gaze": Goal(None, {"gaze": (1.8, 3)}, "eyes"),  # to the subject's left; −1 is to the right
+    "smile": Goal(None, {"mouth_corners": (0.8, 2), "mouth_width": (5.5, 9), "lip_gap": (-0.5, 0.5)}, "mouth"),
+    "pucker": Goal(None, {"mouth_width": (-10, -7), "lip_gap": (-0.5, 0.5)}, "mouth"),
 }
+SEARCHED: Final = ("mouth_open", "blink")  # controls that must look right on every face; the others are the same for all

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.errors import UserError
 from models.expression.directions import TURNS, Directions
-from models.expression.goals import EMOTION_GOALS, RIG_GOALS
+from models.expression.goals import EMOTION_GOALS, RIG_GOALS, SEARCHED
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.labels import EMOTIONS
@@ -24,7 +24,7 @@ KNOTS: Final = 3  # strengths 1/3, 2/3 and 1: slight, clear, full
 SMILES: Final = 4.0  # log-odds of happy that count as one in the features
 FORMAT: Final = "speech2expression predictor 1"
 NEUTRAL_STEP: Final = "neutral"
-PREDICTED: Final = (NEUTRAL_STEP, *EMOTION_GOALS, "mouth_open", "blink")
+PREDICTED: Final = (NEUTRAL_STEP, *EMOTION_GOALS, *SEARCHED)
 
 Floats = NDArray[np.float32]
 
@@ -67,7 +67,7 @@ class PathPredictor:
         paths = np.zeros((len(EMOTIONS), knots, *ws.shape), np.float32)
         for emotion in EMOTION_GOALS:
             paths[EMOTIONS.index(emotion)] = self.places[emotion][:, None, None] * self.offset(emotion, ws)
-        own = {control: self.offset(control, ws) for control in PREDICTED if control not in (NEUTRAL_STEP, *EMOTION_GOALS)}
+        own = {control: self.offset(control, ws) for control in SEARCHED}
         return ExpressionPaths(neutral, paths, {**self.controls, **own}, self.generator_hash, name)
 
     def save(self, path: Path) -> None:
