@@ -21,6 +21,7 @@ import torch
 from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE, load_directions
+from models.expression.directions import TURNS
 from models.expression.goals import EMOTION_GOALS, RIG_GOALS
 from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
 from models.expression.predictor import SMILES, untrained
@@ -29,13 +30,14 @@ from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
-from tools.expression_figures import cosines, rising, summary, typicality
+from tools.expression_figures import cosines, mean_of, movement, rising, summary, typicality
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
 WAYS: Final = ("search", "prediction", "directions", "smile")
 # How far the original project walked its one smile direction for each emotion, as parts of its farthest walk (100.5).
 SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.0, "sad": 0.002}
+CONTROLS: Final = (*RIG_GOALS, *TURNS)
 CODES: Final = 4000  # drawn to say how far from the mean faces lie, seeds from FIRST_CODE on
 FIRST_CODE: Final = 2_000_000
 MEASURED_SIDE: Final = 512  # pixels; pictures are judged at this size
@@ -54,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = [made(generator, faces, seed, options.made_by) for seed in seeds]
 
     rows, tiles, rises = [], [], []
+    effects: dict[str, list[dict[str, float]]] = {control: [] for control in CONTROLS}
     for seed, face in zip(seeds, chosen, strict=True):
         start = EMOTIONS[int(judge.read(_as_it_comes(generator, seed)).fer.argmax())]
         readings = [judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE)) for emotion in EMOTIONS]
@@ -61,17 +64,20 @@ def main(arguments: list[str] | None = None) -> None:
         rows += [_row(face, start, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
         tiles.append([_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)])
         if options.rig:
-            readings = [
-                judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE, {control: 1.0}))
-                for control in RIG_GOALS
-                for emotion in EMOTIONS
-            ]
-            tiles += [[resize(reading.picture, TILE_SIDE) for reading in readings[n : n + 5]] for n in range(0, len(readings), 5)]
+            for control in CONTROLS:
+                on_top = [
+                    judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE, {control: 1.0}))
+                    for emotion in EMOTIONS
+                ]
+                tiles.append([resize(reading.picture, TILE_SIDE) for reading in on_top])
+                effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
         if options.steps:
             rises += [_rise(judge, generator, face, emotion, options.steps) for emotion in EMOTION_GOALS]
         print(f"{face.name} judged", file=sys.stderr)
     codes = np.concatenate([generator.code_of_seed(FIRST_CODE + n, psi=1.0).numpy() for n in range(CODES)])
     figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": typicality(chosen, codes)}
+    if options.rig:
+        figures |= {f"rig {control}": mean_of(moved) for control, moved in effects.items()}
     if rises:
         figures["rises with strength"] = float(np.mean([rising(rise) for rise in rises]))
         figures["probability by strength"] = {
@@ -150,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=0, metavar="N", help="also judge strengths 0 to 1 in N steps (slow)")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
     parser.add_argument(
-        "--rig", action="store_true", help="put each control of the rig on top of each emotion, under the face's row"
+        "--rig", action="store_true", help="put each control of the rig on top of each emotion, and measure what it moves"
     )
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")

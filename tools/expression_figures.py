@@ -5,11 +5,14 @@ from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from models.expression.geometry import MEASURES, measures
 from models.expression.goals import EMOTION_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
+from models.judge.verdict import Reading
 from models.labels import EMOTIONS, NEUTRAL
 
 Row = Mapping[str, Any]
@@ -90,6 +93,18 @@ def typicality(faces: Sequence[ExpressionPaths], codes: NDArray[np.float32]) -> 
     limit = float(np.quantile([distance(code[None]) for code in codes], 0.99))
     ends = [distance((face.neutral + face.paths[EMOTIONS.index(e), -1])[ROWS]) for face in faces for e in EMOTION_GOALS]
     return {"mean": float(np.mean(ends)), "most": max(ends), "limit": limit, "within": float(np.mean(np.array(ends) <= limit))}
+
+
+def movement(rest: Reading, moved: Reading) -> dict[str, float]:
+    """What a control does to a neutral face: `geometry.MEASURES` in hundredths of the face's height, pitch and yaw in degrees."""
+    before, after = (measures(torch.from_numpy(reading.points)) for reading in (rest, moved))
+    turned = moved.pose - rest.pose
+    return {name: float(after[name] - before[name]) for name in MEASURES} | {"pitch": float(turned[0]), "yaw": float(turned[1])}
+
+
+def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Column by column."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def rising(probabilities: Sequence[float], tolerance: float = 0.02) -> bool:
