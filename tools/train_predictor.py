@@ -23,7 +23,7 @@ from torch import Tensor
 from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression.bank import PREDICTOR_FILE, load_directions
-from models.expression.find import BOTH_WAYS, CONVINCED, SAME_PERSON
+from models.expression.find import BOTH_WAYS, CONVINCED
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import ROWS, random_jitters
 from models.expression.objective import Objective, Start
@@ -44,8 +44,9 @@ OWN: Final = 2.5  # how much farther the drawn face itself moves than all faces 
 MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
 EACH: Final = 2  # goals walked to per face, after neutral
-CALIBRATED_FACES: Final = 16
-SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
+CALIBRATED_FACES: Final = 12
+SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+PERSON_STAYS: Final = 0.85  # faceres' cosine to neutral, in the mean, that no emotion falls below for strength
 GOALS: Final[dict[str, Goal]] = {
     NEUTRAL_STEP: NEUTRAL_GOAL,
     **{name: EMOTION_GOALS.get(name) or RIG_GOALS[name] for name in PREDICTED if name != NEUTRAL_STEP},
@@ -164,7 +165,7 @@ def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Pa
         for scale in SCALES:
             sure, _, same = seen(emotion, scale)
             print(f"{emotion} × {scale}: {sure:.2f} sure, the same person {same:.2f}", flush=True)
-            if same < SAME_PERSON and scale > SCALES[0]:
+            if same < PERSON_STAYS and scale > SCALES[0]:
                 break
             chosen = scale
             if sure >= CONVINCED:
