@@ -23,7 +23,7 @@ from torch import Tensor
 from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression.bank import PREDICTOR_FILE, load_directions
-from models.expression.find import BOTH_WAYS, CONVINCED
+from models.expression.find import BOTH_WAYS
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import ROWS, random_jitters
 from models.expression.objective import Objective, Start
@@ -46,6 +46,7 @@ DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wan
 EACH: Final = 2  # goals walked to per face, after neutral
 CALIBRATED_FACES: Final = 12
 SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+CONVINCED: Final = 0.9  # probability by the less convinced network at which an emotion is strong enough
 PERSON_STAYS: Final = 0.85  # faceres' cosine to neutral, in the mean, that no emotion falls below for strength
 GOALS: Final[dict[str, Goal]] = {
     NEUTRAL_STEP: NEUTRAL_GOAL,

@@ -1,11 +1,11 @@
 """From a seed or a code to a face's `ExpressionPaths`: neutral first, then four emotions, then the rig.
 
-A minute or two on one core; meant for a background process or `tools/search_directions.py`. Needs the networks that steer
+Less than a minute on one core; meant for a background process or `tools/search_directions.py`. Needs the networks that steer
 (`models.judge`).
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +24,13 @@ from models.judge.measure import Detector
 from models.judge.steer import STILL, Jitter, Steering, View
 from models.labels import EMOTIONS
 
-START: Final = 0.85  # of what is predicted: a walk goes the rest in the face's own way
-SCALES: Final = (0.9, 1.15)  # of what a walk found, tried on full pictures
+START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
+# How far a walk is followed, and how much of it is the face's own (Han et al.'s λ), the rest predicted: tried on full pictures.
+BLENDS: Final = ((0.9, 1.0), (1.1, 1.0), (1.0, 0.6))
 # After the walks an emotion grows along its line until the less convinced of the two networks gives it `CONVINCED`, but no
 # further than the person stays: faceres' cosine to neutral. Without it some faces stay at a hint of sadness.
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
-CONVINCED: Final = 0.85
+CONVINCED: Final = 0.8
 SAME_PERSON: Final = 0.88
 BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 
@@ -37,7 +38,7 @@ Progress = Callable[[float, str], None]
 
 
 ROUND: Final = Walk(steps=6)
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 # Weighted losses on the full picture below which a walk has arrived: 0.83 of both networks' probability, 2 hundredths short.
 ARRIVED: Final = {"emotion": 0.5, "movement": 1.5}
 
@@ -69,16 +70,16 @@ def find_paths(
     scene = _Scene(generator, steering, detect, ws, [ws])
     code = ws[0].cpu().numpy()
 
-    def start(name: str) -> Tensor:
-        return torch.from_numpy(START * predictor.offset(name, code)).to(ws)
+    def predicted(name: str) -> Tensor:
+        return torch.from_numpy(predictor.offset(name, code)).to(ws)
 
-    neutral = ws + scene.reach(NEUTRAL_GOAL, start(NEUTRAL_STEP))
+    neutral = ws + scene.reach(NEUTRAL_GOAL, predicted(NEUTRAL_STEP))
 
     scene = _Scene(generator, steering, detect, neutral, [neutral, ws])
     ends: dict[str, Tensor] = {}
     for number, (goal_name, goal) in enumerate(goals.items()):
         progress((1 + number) / parts, goal_name)
-        ends[goal_name] = scene.reach(goal, start(goal_name))
+        ends[goal_name] = scene.reach(goal, predicted(goal_name))
         if goal.emotion is not None:
             ends[goal_name] = scene.strengthened(ends[goal_name], goal.emotion)
     paths = np.zeros((len(EMOTIONS), KNOTS, *neutral.shape[1:]), np.float32)
@@ -101,13 +102,14 @@ class _Scene:
         self.preview = Preview(generator, codes)
         self._full_start = self._start_as(picture)
 
-    def reach(self, goal: Goal, first: Tensor) -> Tensor:
+    def reach(self, goal: Goal, predicted: Tensor) -> Tensor:
         """(num_ws, 512): the offset that reaches a goal, walked to in rounds; in between the preview learns where it led."""
-        end = first
+        end = START * predicted
         for number in range(ROUNDS):
             self.preview.learn(self._ws + end)
             objective = Objective(self._steering, self._start_as(self.preview(self._ws)), goal)
-            end, arrived = self._best(search(self.preview, self._ws, objective, ROUND, first=end, seed=number)[-1], goal)
+            walked = search(self.preview, self._ws, objective, ROUND, first=end, seed=number)[-1]
+            end, arrived = self._best([scale * torch.lerp(predicted, walked, own) for scale, own in BLENDS], goal)
             if arrived:
                 break
         return end
@@ -115,15 +117,15 @@ class _Scene:
     def _start_as(self, picture: Tensor) -> Start:
         return Start(self._steering, picture, self._view)
 
-    def _best(self, offset: Tensor, goal: Goal) -> tuple[Tensor, bool]:
-        """The offset at the one of `SCALES` that is best by the same objective on full pictures, and whether it has arrived."""
+    def _best(self, offsets: Sequence[Tensor], goal: Goal) -> tuple[Tensor, bool]:
+        """The one of `offsets` that is best by the same objective on full pictures, and whether it has arrived."""
         objective = Objective(self._steering, self._full_start, goal)
         with torch.no_grad():
-            tried = [objective(full_picture(self._generator, self._ws + scale * offset), BOTH_WAYS) for scale in SCALES]
+            tried = [objective(full_picture(self._generator, self._ws + offset), BOTH_WAYS) for offset in offsets]
         losses = [sum(float(term) for term in terms.values()) for terms in tried]
         best = int(np.argmin(losses))
         short = {name: float(tried[best][name]) for name in ("emotion", "movement") if name in tried[best]}
-        return SCALES[best] * offset, all(short[name] <= ARRIVED[name] for name in short)
+        return offsets[best], all(short[name] <= ARRIVED[name] for name in short)
 
     def strengthened(self, offset: Tensor, emotion: int) -> Tensor:
         """As much more of `offset` as makes both networks sure and leaves the person the same, on full pictures."""

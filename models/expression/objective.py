@@ -38,12 +38,12 @@ class Weights:
 
     emotion: float = 1.6
     movement: float = 1.0
-    identity: float = 9.0
+    identity: float = 8.0
     age: float = 0.3
     gender: float = 4.0
-    picture: float = 50.0
+    picture: float = 40.0
     colour: float = 30.0
-    pose: float = 4000.0
+    pose: float = 3500.0
     symmetry: float = 0.3
 
 

@@ -82,7 +82,7 @@ def change(neutral: Reading, full: Reading) -> Change:
         same_person=float(neutral.identity @ full.identity),
         skin=float(np.mean(differences)),
         elsewhere=float(apart[outside].mean()),
-        turn=float(np.abs(full.pose - neutral.pose).max()),
+        turn=float(np.abs((full.pose - neutral.pose + 180) % 360 - 180).max()),
         asymmetry=max(abs(full.blendshapes[f"{side}Left"] - full.blendshapes[f"{side}Right"]) for side in paired),
     )
 
