@@ -69,8 +69,12 @@ def pose(points: Points, side: int) -> NDArray[np.float64]:
     focal = side / (2 * np.tan(np.radians(10)))
     camera = np.array([[focal, 0, side / 2], [0, focal, side / 2], [0, 0, 1]], np.float64)
     model = POSE_MODEL * np.array([1, -1, -1])  # to the camera's axes: y down, z away
-    _, turn, _ = cv2.solvePnP(model, points[list(POSE_POINTS)].astype(np.float64), camera, None, flags=cv2.SOLVEPNP_SQPNP)
+    seen = points[list(POSE_POINTS)].astype(np.float64)
+    _, turn, place = cv2.solvePnP(model, seen, camera, None, flags=cv2.SOLVEPNP_SQPNP)
     matrix = np.asarray(cv2.Rodrigues(turn)[0])
+    if matrix[2, 2] < 0:  # a head that looks away fits a few faces better than theirs: search near the front instead
+        _, turn, _ = cv2.solvePnP(model, seen, camera, None, np.zeros(3), np.abs(place), True, cv2.SOLVEPNP_ITERATIVE)
+        matrix = np.asarray(cv2.Rodrigues(turn)[0])
     pitch = np.arctan2(matrix[2, 1], matrix[2, 2])
     yaw = np.arctan2(-matrix[2, 0], np.hypot(matrix[0, 0], matrix[1, 0]))
     roll = np.arctan2(matrix[1, 0], matrix[0, 0])
