@@ -94,7 +94,7 @@ def compiling_wins(pixels: Pixels) -> bool:
 
     It does not where it can't compile: there is no Triton for every system.
     """
-    subject = f"torch_compile_{pixels.size}"
+    subject = f"torch_compile_{pixels.size}_{pixels.quality}"
     key = {"graph": graph_key(pixels), "torch": torch.__version__, "gpu": torch.cuda.get_device_name()}
     known = cache.recall(subject, key)
     if isinstance(known, bool):

@@ -15,7 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 
 from models.errors import UserError
-from models.stylegan.pixels import Quality
 
 
 def _one_or_many(value: object) -> object:
@@ -113,7 +112,7 @@ class Picture(Section):
     size: Annotated[Literal[256, 512, 1024], BeforeValidator(_number)] = option(
         256, "side of the picture", flag="--size", unit="pixels"
     )
-    quality: Quality = option(
+    quality: Literal["fast", "fine", "full"] = option(
         "fine",
         "fast or fine: 256² and 512² by short ways out of the generator, fast at 256² only; full: the whole generator, shrunk",
         flag="--quality",

@@ -205,25 +205,25 @@ def one_line(error: BaseException) -> str:
 
 
 def draw(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """Every backend at every size: speed here, and how true it is to PyTorch in float32 (PSNR in dB), or why it can't be had."""
+    """Every backend at every size, as shows draw it: speed, and PSNR in dB against PyTorch in float32; or why it can't be had."""
     import torch
 
     from engine.backend import BACKENDS
     from engine.choose import milliseconds, open_backend
     from engine.openvino import psnr
     from models.stylegan.default import load_default_generator
-    from models.stylegan.pixels import Pixels, sizes_of
+    from models.stylegan.pixels import Pixels, sizes_of, ways_of
 
     generator = load_default_generator()
     ws = generator.broadcast(generator.code_of_seed(1000))
-    for size in sizes_of(generator):
+    for size, quality in ways_of(generator, sizes_of(generator), ("fast", "fine")):
         with torch.inference_mode():
-            expected = Pixels(generator, size).eval()(ws).numpy()
+            expected = Pixels(generator, size, quality).eval()(ws).numpy()
         for name in BACKENDS:
-            say(f"drawing {size}² with {name} …")
-            result: dict[str, Any] = {"backend": name, "size": size}
+            say(f"drawing {size}² {quality} with {name} …")
+            result: dict[str, Any] = {"backend": name, "picture": f"{size}² {quality}"}
             try:
-                with open_backend(generator, size, name) as backend:
+                with open_backend(generator, size, name, quality) as backend:
                     median = milliseconds(backend)
                     difference = psnr(expected, backend.render(ws.numpy()))
                     result |= {"with": backend.description, "median_ms": round(median, 2), "frames_per_second": 1000 / median}
@@ -235,17 +235,17 @@ def draw(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
 
 def verdicts(drawn: list[dict[str, Any]]) -> Iterator[Row]:
     """Results of `draw` as rows: what draws, fastest first, then what can't be had here, once each."""
-    for size in sorted({result["size"] for result in drawn}):
-        good = [result for result in drawn if result["size"] == size and "median_ms" in result]
+    for picture in dict.fromkeys(result["picture"] for result in drawn):
+        good = [result for result in drawn if result["picture"] == picture and "median_ms" in result]
         for rank, result in enumerate(sorted(good, key=lambda result: result["median_ms"])):
             figures = f"{result['median_ms']:.1f} ms, {result['frames_per_second']:.1f} frames/s, {result['psnr_db']:.0f} dB"
-            yield Row(f"{size}² with {result['backend']}", f"{figures}; {result['with']}" + ("" if rank else " ← fastest here"))
+            yield Row(f"{picture} with {result['backend']}", f"{figures}; {result['with']}" + ("" if rank else " ← fastest here"))
         if not good:
-            yield Row(f"{size}²", "nothing draws", "missing", "; ".join(r["reason"] for r in drawn if r["size"] == size))
+            yield Row(picture, "nothing draws", "missing", "; ".join(r["reason"] for r in drawn if r["picture"] == picture))
     for name in dict.fromkeys(result["backend"] for result in drawn if "reason" in result):
         failed = [result for result in drawn if result["backend"] == name and "reason" in result]
-        sizes = ", ".join(f"{result['size']}²" for result in failed)
-        yield Row(f"{name} ({sizes})", "does not draw here", "more", failed[0]["reason"])
+        pictures = ", ".join(result["picture"] for result in failed)
+        yield Row(f"{name} ({pictures})", "does not draw here", "more", failed[0]["reason"])
 
 
 def show(rows: list[Row]) -> None:

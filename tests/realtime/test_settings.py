@@ -1,5 +1,7 @@
 """The settings tree: one place, typed, and a typing error is answered with the nearest known key."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.choose import BACKENDS
 from models.errors import UserError
+from models.stylegan.pixels import QUALITIES
 from realtime.settings import Settings, load, walk
 
 
@@ -27,6 +30,16 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
 def test_every_backend_can_be_asked_for() -> None:
     field = next(field for section, key, field in walk() if (section, key) == ("picture", "backend"))
     assert set(get_args(field.annotation)) == {"auto", *BACKENDS}
+
+
+def test_every_quality_can_be_asked_for() -> None:
+    field = next(field for section, key, field in walk() if (section, key) == ("picture", "quality"))
+    assert get_args(field.annotation) == QUALITIES
+
+
+def test_help_and_typing_errors_do_not_wait_for_torch() -> None:
+    code = "import sys, realtime.settings; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_osc_targets_may_be_repeated() -> None:

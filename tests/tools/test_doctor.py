@@ -63,7 +63,8 @@ def test_a_changed_carrier_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: An
 
 
 def test_every_way_of_drawing_is_tried_and_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(pixels, "SIZES", (256,))
+    monkeypatch.setattr(pixels, "sizes_of", lambda generator: (256,))
+    monkeypatch.setattr(pixels, "ways_of", lambda generator, sizes, qualities: [(256, "fast")])
     assert main(["--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     drawn = {result["backend"]: result for result in answer["drawn"]}
@@ -73,7 +74,7 @@ def test_every_way_of_drawing_is_tried_and_compared(monkeypatch: pytest.MonkeyPa
         assert drawn[name]["frames_per_second"] == pytest.approx(1000 / drawn[name]["median_ms"], rel=0.01)
     assert all("median_ms" in result or result["reason"] for result in drawn.values())
     parts = [row["part"] for row in answer["parts"]]
-    assert "256² with openvino" in parts
+    assert "256² fast with openvino" in parts
 
 
 def test_verdicts_put_the_fastest_first_and_name_reasons_once() -> None:
@@ -81,10 +82,10 @@ def test_verdicts_put_the_fastest_first_and_name_reasons_once() -> None:
     rows = list(
         verdicts(
             [
-                {"backend": "a", "size": 256, **slow},
-                {"backend": "b", "size": 256, **fast},
-                {"backend": "c", "size": 256, "reason": "no GPU"},
-                {"backend": "c", "size": 512, "reason": "no GPU"},
+                {"backend": "a", "picture": "256²", **slow},
+                {"backend": "b", "picture": "256²", **fast},
+                {"backend": "c", "picture": "256²", "reason": "no GPU"},
+                {"backend": "c", "picture": "512²", "reason": "no GPU"},
             ]
         )
     )
