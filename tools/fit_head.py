@@ -285,8 +285,8 @@ def save_sheet(head: Head, material: Material, path: Path) -> None:
         raise UserError(f"the sheet can't be written to {path}; name a .png in a folder that exists")
 
 
-def resumed(material: Material, kept: Path) -> Fit:
-    """The fit whose state lies in `kept`, or a new one. Raises UserError where that can't be read."""
+def resumed(material: Material, kept: Path, *, shipped: bool = False) -> Fit:
+    """The fit whose state lies in `kept`, or a new one, from the `shipped` weights if so wanted. Raises UserError."""
     design = material.design
     if kept.exists():
         fit = Fit(Head(design))
@@ -296,6 +296,8 @@ def resumed(material: Material, kept: Path) -> Fit:
             reason = type(error).__name__  # torch's own words advise to trust the file
             raise UserError(f"the fit in {kept} can't go on ({reason}); delete that file to begin anew") from error
         return fit
+    if shipped:
+        return Fit(load_head(design, material.generator.graph_hash).requires_grad_(True).train())
     if design.features == FINE_256.features and design.picture > FINE_256.picture:
         return Fit(widened(load_head(FINE_256, material.generator.graph_hash).requires_grad_(True).train(), design))
     return Fit(first_guess(material))
@@ -306,6 +308,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
     parser.add_argument("--minutes", type=float, default=60, help="how long to fit in all; 0 only measures (default 60)")
+    parser.add_argument("--shipped", action="store_true", help="a new fit begins with the weights there are, not with a guess")
     parser.add_argument("--faces", type=int, default=1500, help="how many faces to draw (default 1500)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")
@@ -321,7 +324,7 @@ def main() -> None:
     material = Material(generator, draw_pairs(generator, args.faces, work), design)
     if args.minutes:
         kept = work / f"fit_{design.name}.pt"
-        head = resumed(material, kept).run(material, args.minutes, kept)
+        head = resumed(material, kept, shipped=args.shipped).run(material, args.minutes, kept)
         with written_beside(design.weights) as beside:
             state = {name: tensor.contiguous() for name, tensor in head.state_dict().items()}
             save_file(state, beside, metadata={"graph_hash": generator.graph_hash})

@@ -147,6 +147,14 @@ def test_a_damaged_state_is_refused_in_one_line(generator: MobileStyleGAN, pairs
     assert "\n" not in str(caught.value)
 
 
+def test_a_fit_can_begin_with_the_weights_that_ship(generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path) -> None:
+    fit = resumed(Material(generator, pairs, FAST_256), tmp_path / "fit.pt", shipped=True)
+    shipped = load_head(FAST_256, generator.graph_hash).state_dict()
+    assert all(torch.equal(tensor, shipped[name]) for name, tensor in fit.head.state_dict().items())
+    assert all(parameter.requires_grad for parameter in fit.head.parameters())
+    assert fit.steps == 0
+
+
 def test_a_wider_head_starts_with_the_smaller_ones_picture(generator: MobileStyleGAN, pairs: Pairs) -> None:
     fine = load_head(FINE_256, generator.graph_hash)
     wide = widened(fine, FINE_512)
