@@ -30,7 +30,7 @@ from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
-from tools.expression_figures import cosines, mean_of, movement, rising, summary, typicality
+from tools.expression_figures import cosines, mean_of, movement, rising, summary, typicality, worst
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
@@ -55,21 +55,22 @@ def main(arguments: list[str] | None = None) -> None:
     seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
     chosen = [made(generator, faces, seed, options.made_by) for seed in seeds]
 
-    rows, tiles, rises = [], [], []
+    rows, rises = [], []
+    sheet: dict[str, list[list[Picture]]] = {}
     effects: dict[str, list[dict[str, float]]] = {control: [] for control in CONTROLS}
     for seed, face in zip(seeds, chosen, strict=True):
         start = EMOTIONS[int(judge.read(_as_it_comes(generator, seed)).fer.argmax())]
         readings = [judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE)) for emotion in EMOTIONS]
         changes = [change(readings[NEUTRAL], reading) for reading in readings]
         rows += [_row(face, start, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
-        tiles.append([_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)])
+        sheet[face.name] = [[_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]]
         if options.rig:
             for control in CONTROLS:
                 on_top = [
                     judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE, {control: 1.0}))
                     for emotion in EMOTIONS
                 ]
-                tiles.append([resize(reading.picture, TILE_SIDE) for reading in on_top])
+                sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
                 effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
         if options.steps:
             rises += [_rise(judge, generator, face, emotion, options.steps) for emotion in EMOTION_GOALS]
@@ -86,7 +87,9 @@ def main(arguments: list[str] | None = None) -> None:
     result = {"made by": options.made_by, "strength": options.strength, "summary": figures, "faces": rows}
     _print(figures)
     if options.sheet is not None:
-        write_picture(options.sheet, np.concatenate([np.concatenate(row, axis=1) for row in tiles]))
+        shown = worst(rows, options.worst) if options.worst else list(sheet)
+        tiles = [np.concatenate(row, axis=1) for name in shown for row in sheet[name]]
+        write_picture(options.sheet, np.concatenate(tiles))
     if options.json is not None:
         make_folder_of(options.json)
         with written_beside(options.json) as beside:
@@ -161,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
+    parser.add_argument("--worst", type=int, default=0, metavar="N", help="only the N worst faces on the sheet")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
     return parser
 

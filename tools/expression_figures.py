@@ -67,6 +67,17 @@ def by_start(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
+def worst(rows: Sequence[Row], count: int) -> list[str]:
+    """The faces that fer misreads most often, and of equally many those that keep the person least; worst first."""
+    faces = dict.fromkeys(row["face"] for row in rows)
+
+    def quality(face: str) -> tuple[int, float]:
+        own = [row for row in rows if row["face"] == face]
+        return -sum(row["fer"]["says"] != row["emotion"] for row in own), min(row["same_person"] for row in own)
+
+    return sorted(faces, key=quality)[:count]
+
+
 def cosines(faces: Sequence[ExpressionPaths]) -> dict[str, float]:
     """Between the full offsets of each two emotions, as W+ vectors: the mean over the faces."""
     ends = {emotion: [_unit(face.paths[EMOTIONS.index(emotion), -1]) for face in faces] for emotion in EMOTION_GOALS}

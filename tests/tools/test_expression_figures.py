@@ -7,7 +7,7 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
 from models.labels import EMOTIONS
-from tools.expression_figures import cosines, rising, summary, typicality
+from tools.expression_figures import cosines, rising, summary, typicality, worst
 
 
 def rows() -> list[dict[str, object]]:
@@ -48,6 +48,11 @@ def test_verdicts_are_counted_and_neutral_is_left_out_of_the_changes() -> None:
         "most": 3.5,
         "within 3°": 0.5,
     }
+
+
+def test_the_worst_face_is_the_one_that_is_misread() -> None:
+    assert worst(rows(), 1) == ["b"]
+    assert worst(rows(), 5) == ["b", "a"]
 
 
 def test_mirrored_and_equal_emotions_are_seen() -> None:
