@@ -87,7 +87,7 @@ def test_the_command_judges_what_is_drawn(
     assert set(lines) == {(*way, kind) for way in ways for kind in ("plain", "expressions")}
     whole, head = lines[512, "full", "plain"], lines[256, "fast", "plain"]
     assert whole["psnr"] > 50 > head["psnr"] > 25
-    assert whole["flip"] < 0.01 < head["flip"] < 0.1
+    assert whole["flip"] < 0.01 < head["flip"] < 0.2
     assert 1 >= whole["ms-ssim"] > head["ms-ssim"] > 0.9
     picture = cv2.imread(str(sheet))
     assert picture is not None
