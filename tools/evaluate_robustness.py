@@ -22,9 +22,11 @@ from rich.progress import Progress
 
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
+from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
+from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
 from tools.emotion_conditions import CONDITIONS
 from tools.emotion_corpus import Change, Clip, FeatureCache, read_manifest
@@ -47,16 +49,13 @@ def few_clips(clips: Sequence[Clip], n_voices: int, n_clips: int) -> list[int]:
     return sorted(own[i] for own in of.values() for i in {k * len(own) // n_clips for k in range(n_clips)})
 
 
-def answers(study: Study, strangers: str, everybody: Sequence[Clip], numbers: Sequence[int], work: Path) -> dict[str, Floats]:
-    """Per mode the verdicts on all clips of `study`, which are the `numbers` of `everybody`, each by a network that fits."""
-    fold = folds(list(everybody))
-    names = np.array([network_name(strangers, everybody[i], int(fold[i])) for i in numbers])
-    found = {mode: np.zeros((len(numbers), 7), np.float32) for mode in MODES}
+def answers(study: Study, names: Sequence[str], networks: dict[str, EmotionNetwork]) -> dict[str, Floats]:
+    """Per mode the verdicts on all clips of `study`, each by the network of its name."""
+    found = {mode: np.zeros((len(names), len(EMOTIONS) + 2), np.float32) for mode in MODES}
     for name in sorted(set(names)):
-        among = np.flatnonzero(names == name)
-        network, _ = read_network(work, str(name))
+        among = np.flatnonzero(np.array(names) == name)
         for mode, seconds in MODES.items():
-            found[mode][among] = verdicts(network.eval(), study, among, seconds)
+            found[mode][among] = verdicts(networks[name], study, among, seconds)
     return found
 
 
@@ -78,6 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     everybody, _ = read_manifest(args.data / "manifest.csv")
     numbers = few_clips(everybody, args.voices, args.clips)
     clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
+    names = {of: [network_name(of, clip, int(k)) for clip, k in zip(clips, fold, strict=True)] for of in args.strangers}
+    networks = {name: read_network(args.work, name)[0].eval() for name in {name for own in names.values() for name in own}}
     embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
     reports: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     changes: dict[str, Change | None] = {PLAIN: None, **CONDITIONS}
@@ -92,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
             heard = Embedded(*kept)
             study = Study(clips, Examples(clips, [heard], heard), fold)
             for strangers in args.strangers:
-                found = answers(study, strangers, everybody, numbers, args.work)
+                found = answers(study, names[strangers], networks)
                 for mode, corpora in table(study, found, np.arange(len(clips))).items():
                     reports[strangers, mode][condition] = {"corpora": corpora}
     result: dict[str, Any] = {"clips": len(clips)}
