@@ -10,7 +10,9 @@ import contextlib
 import functools
 import importlib
 import logging
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -74,7 +76,8 @@ class Network:
             config.set_timing_cache(timing_cache, False)  # False where they are another GPU's: then all are measured
         monitor = _progress_monitor(trt, report)
         config.progress_monitor = monitor
-        plan = builder.build_serialized_network(self.definition, config)
+        with _noting_ctrl_c(monitor):
+            plan = builder.build_serialized_network(self.definition, config)
         if monitor.interrupted:
             raise KeyboardInterrupt
         if plan is None:
@@ -126,7 +129,7 @@ class _Nothing:
 
 
 def _progress_monitor(trt: ModuleType, report: Callable[[str], None]) -> Any:
-    """An IProgressMonitor of whichever module is at hand; `interrupted` is set by Ctrl-C, which must not fly through TensorRT."""
+    """An IProgressMonitor of whichever module is at hand, which ends the build at its next step once `interrupted` is set."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -134,22 +137,31 @@ def _progress_monitor(trt: ModuleType, report: Callable[[str], None]) -> Any:
             self.interrupted = False
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            self._guarded(lambda: report(f"{phase_name} ({num_steps} steps)"))
+            report(f"{phase_name} ({num_steps} steps)")
 
         def phase_finish(self, phase_name: str) -> None:
-            self._guarded(lambda: None)  # the start of the next phase says it
+            pass  # the start of the next phase says it
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            self._guarded(lambda: None)
             return not self.interrupted
 
-        def _guarded(self, work: Callable[[], None]) -> None:
-            try:
-                work()
-            except KeyboardInterrupt:
-                self.interrupted = True
-
     return Monitor()
+
+
+@contextlib.contextmanager
+def _noting_ctrl_c(monitor: Any) -> Iterator[None]:
+    """Ctrl-C only sets the monitor's `interrupted`: raised in a callback, it would fly through TensorRT and end the program.
+
+    On other threads than the main one Python delivers no signals, and nothing has to be done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: setattr(monitor, "interrupted", True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @functools.cache

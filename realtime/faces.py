@@ -134,7 +134,7 @@ class _Search:
 
 
 def find_and_save(seed: int, networks: Path, file: Path) -> None:
-    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: about a minute of one core."""
+    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: about half a minute of one core."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 """From a seed or a code to a face's `ExpressionPaths`: neutral first, then four emotions, then the rig.
 
-Less than a minute on one core; meant for a background process or `tools/search_directions.py`. Needs the networks that steer
+About half a minute on one core; meant for a background process or `tools/search_directions.py`. Needs the networks that steer
 (`models.judge`).
 """
 
@@ -37,7 +37,7 @@ BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 Progress = Callable[[float, str], None]
 
 
-ROUND: Final = Walk(steps=6)
+ROUND: Final = Walk(steps=4)
 ROUNDS: Final = 2
 # Weighted losses on the full picture below which a walk has arrived: 0.83 of both networks' probability, 2 hundredths short.
 ARRIVED: Final = {"emotion": 0.5, "movement": 1.5}

@@ -1,6 +1,7 @@
 """Every graph through TensorRT's own parser and builder, which need no GPU; only running the engine does."""
 
-import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,14 +79,24 @@ def test_a_build_can_be_interrupted(pixels: dict[int, Pixels]) -> None:
     assert network.builder.build_serialized_network(network.definition, config) is None
 
 
+PRESSED = """
+import signal, sys
+from pathlib import Path
+from engine.tensorrt import Network, tensorrt_module
+
+network = Network(tensorrt_module(), Path(sys.argv[1]))
+try:
+    network.build(("8.6",), lambda phase: signal.raise_signal(signal.SIGINT))
+except KeyboardInterrupt:
+    print("ended by Ctrl-C")
+"""
+
+
 def test_ctrl_c_ends_a_build_and_does_not_fly_through_tensorrt(pixels: dict[int, Pixels]) -> None:
-    network = Network(trt, onnx_file(pixels[256].in_half_precision()))
-
-    def pressed(phase: str) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        network.build(("8.6",), pressed)
+    """In a process of its own: OpenVINO, closed in another order than opened, leaves no stack for signals to be handled on."""
+    graph = onnx_file(pixels[256].in_half_precision())
+    done = subprocess.run([sys.executable, "-c", PRESSED, str(graph)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "ended by Ctrl-C"), done.stderr
 
 
 def test_building_takes_no_more_than_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
