@@ -33,7 +33,7 @@ def write_wav(path: Path, sound: np.ndarray) -> Path:
 
 
 class Performer:
-    """Says the bundled voice's words, with a pause after each of its turns."""
+    """Says each of the bundled voice's turns twice, and then pauses."""
 
     description = "a performer"
 
@@ -45,7 +45,7 @@ class Performer:
         self._heard = 0
 
     def hop(self) -> np.ndarray:
-        sound = demo_voice() if self._without_end else turn(self._turn % len(TURNS))
+        sound = demo_voice() if self._without_end else np.tile(turn(self._turn % len(TURNS)), 2)
         hop = sound[self._heard : self._heard + HOP]
         self._heard += HOP
         return np.pad(hop, (0, HOP - len(hop)))
