@@ -22,7 +22,7 @@ from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE, load_directions
 from models.expression.directions import TURNS
-from models.expression.goals import EMOTION_GOALS, RIG_GOALS
+from models.expression.goals import RIG_GOALS
 from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
 from models.expression.predictor import SMILES, untrained
 from models.expression.preview import Generator, as_bytes, full_picture
@@ -30,7 +30,7 @@ from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
-from tools.expression_figures import cosines, mean_of, movement, rising, summary, typicality, worst
+from tools.expression_figures import cosines, mean_of, movement, summary, typicality, worst
 from tools.render_emotions import draw, paths_of, write_picture
 from tools.search_directions import seeds_of
 
@@ -42,7 +42,6 @@ CODES: Final = 4000  # drawn to say how far from the mean faces lie, seeds from 
 FIRST_CODE: Final = 2_000_000
 MEASURED_SIDE: Final = 512  # pixels; pictures are judged at this size
 TILE_SIDE: Final = 256  # pixels on the sheet
-SHAPES: Final = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "browInnerUp", "browDownLeft", "mouthSmileLeft", "eyeWideLeft")
 
 
 @exit_on_user_error
@@ -55,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
     chosen = [made(generator, faces, seed, options.made_by) for seed in seeds]
 
-    rows, rises = [], []
+    rows: list[dict[str, Any]] = []
     sheet: dict[str, list[list[Picture]]] = {}
     effects: dict[str, list[dict[str, float]]] = {control: [] for control in CONTROLS}
     for seed, face in zip(seeds, chosen, strict=True):
@@ -72,18 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
                 ]
                 sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
                 effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
-        if options.steps:
-            rises += [_rise(judge, generator, face, emotion, options.steps) for emotion in EMOTION_GOALS]
         print(f"{face.name} judged", file=sys.stderr)
     codes = np.concatenate([generator.code_of_seed(FIRST_CODE + n, psi=1.0).numpy() for n in range(CODES)])
     figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": typicality(chosen, codes)}
     if options.rig:
         figures |= {f"rig {control}": mean_of(moved) for control, moved in effects.items()}
-    if rises:
-        figures["rises with strength"] = float(np.mean([rising(rise) for rise in rises]))
-        figures["probability by strength"] = {
-            f"{k / options.steps:.2f}": p for k, p in enumerate(np.mean(rises, axis=0).tolist())
-        }
     result = {"made by": options.made_by, "strength": options.strength, "summary": figures, "faces": rows}
     _print(figures)
     if options.sheet is not None:
@@ -113,19 +105,12 @@ def _as_it_comes(generator: Generator, seed: int) -> Picture:
     return as_bytes(full_picture(generator, generator.broadcast(generator.code_of_seed(seed)), MEASURED_SIDE))
 
 
-def _rise(judge: Judge, generator: Generator, face: ExpressionPaths, emotion: str, steps: int) -> list[float]:
-    """fer's probability of the emotion at strength 0, 1/steps … 1."""
-    index = EMOTIONS.index(emotion)
-    strengths = np.linspace(0, 1, steps + 1).tolist()
-    return [float(judge.read(draw(generator, face, emotion, k, MEASURED_SIDE)).fer[index]) for k in strengths]
-
-
 def _row(face: ExpressionPaths, start: str, emotion: str, reading: Reading, difference: Change) -> dict[str, Any]:
     verdicts = {
         name: {"says": EMOTIONS[int(p.argmax())], "probability": float(p[EMOTIONS.index(emotion)])}
         for name, p in (("fer", reading.fer), ("facemood", reading.facemood))
     }
-    shapes = {name: round(reading.blendshapes[name], 3) for name in SHAPES}
+    shapes = {name: round(value, 3) for name, value in reading.blendshapes.items()}
     return {"face": face.name, "start": start, "emotion": emotion, **verdicts, **asdict(difference), "blendshapes": shapes}
 
 
@@ -156,7 +141,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
     parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
-    parser.add_argument("--steps", type=int, default=0, metavar="N", help="also judge strengths 0 to 1 in N steps (slow)")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
     parser.add_argument(
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, and measure what it moves"

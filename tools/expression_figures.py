@@ -118,12 +118,6 @@ def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def rising(probabilities: Sequence[float], tolerance: float = 0.02) -> bool:
-    """Whether a judge's probability never falls by more than `tolerance` below what it was at a lower strength."""
-    values = np.asarray(probabilities)
-    return bool((values >= np.maximum.accumulate(values) - tolerance).all())
-
-
 def _unit(offset: NDArray[np.float32]) -> NDArray[np.float32]:
     flat = offset[ROWS].ravel()
     return np.asarray(flat / np.linalg.norm(flat), np.float32)

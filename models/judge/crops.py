@@ -55,6 +55,18 @@ class FaceBox:
             self.score,
         )
 
+    def moved(self, dx: float, dy: float) -> "FaceBox":
+        """The same box elsewhere: shifted by parts of its longer side."""
+        shift = np.array([dx, dy], np.float32) * self.side
+        return FaceBox(
+            self.x + float(shift[0]), self.y + float(shift[1]), self.width, self.height, self.points + shift, self.score
+        )
+
+    def mirrored(self, picture_width: int) -> "FaceBox":
+        """Where the face is once the picture is flipped left to right; right and left points change places."""
+        points = self.points[[1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32) + np.array([picture_width, 0], np.float32)
+        return FaceBox(picture_width - self.x - self.width, self.y, self.width, self.height, points, self.score)
+
 
 def resize(picture: Picture, side: int) -> Picture:
     """A square picture with `side` pixels, averaged where it shrinks."""

@@ -72,19 +72,22 @@ def change(neutral: Reading, full: Reading) -> Change:
     differences = [ciede2000(_mean_lab(neutral, patch), _mean_lab(full, patch)).item() for patch in SKIN]
     outside = ~(_face_mask(neutral) | _face_mask(full))
     apart = np.abs(neutral.picture.astype(np.float32) - full.picture.astype(np.float32)).mean(2) / 255
-    sides = {
-        name.removesuffix("Left")
-        for name in full.blendshapes
-        if name.endswith("Left") and not name.startswith(("eyeLook", "jaw"))
-    }
-    paired = [side for side in sides if f"{side}Right" in full.blendshapes and side != "mouth"]
     return Change(
         same_person=float(neutral.identity @ full.identity),
         skin=float(np.mean(differences)),
         elsewhere=float(apart[outside].mean()),
         turn=float(np.abs((full.pose - neutral.pose + 180) % 360 - 180).max()),
-        asymmetry=max(abs(full.blendshapes[f"{side}Left"] - full.blendshapes[f"{side}Right"]) for side in paired),
+        asymmetry=max(map(abs, lopsided(full.blendshapes).values())),
     )
+
+
+def lopsided(blendshapes: Mapping[str, float]) -> dict[str, float]:
+    """Left minus right of every movement that has sides, by its name without the side; gaze, jaw and whole mouth left out."""
+    sides = {
+        name.removesuffix("Left") for name in blendshapes if name.endswith("Left") and not name.startswith(("eyeLook", "jaw"))
+    }
+    paired = sorted(side for side in sides if f"{side}Right" in blendshapes and side != "mouth")
+    return {side: blendshapes[f"{side}Left"] - blendshapes[f"{side}Right"] for side in paired}
 
 
 def _mean_lab(reading: Reading, patch: tuple[int, ...]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
 from models.labels import EMOTIONS
-from tools.expression_figures import cosines, rising, summary, typicality, worst
+from tools.expression_figures import cosines, summary, typicality, worst
 
 
 def rows() -> list[dict[str, object]]:
@@ -66,14 +66,6 @@ def test_mirrored_and_equal_emotions_are_seen() -> None:
     assert between["angry-fear"] == pytest.approx(1)
     assert between["angry-sad"] == pytest.approx(0)
     assert len(between) == len(EMOTION_GOALS) * (len(EMOTION_GOALS) - 1) / 2
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "rises"),
-    [([0, 0.2, 0.9], True), ([0, 0.5, 0.49, 0.9], True), ([0, 0.5, 0.4, 0.9], False), ([0.9, 0.1], False)],
-)
-def test_a_fall_is_no_rise(probabilities: list[float], rises: bool) -> None:
-    assert rising(probabilities) is rises
 
 
 def test_codes_far_from_all_drawn_ones_are_seen() -> None:
