@@ -20,6 +20,8 @@ from models.labels import EMOTIONS
 # YuNet was trained on faces of ten to three hundred pixels; larger pictures are shrunk to this before it looks.
 DETECTOR_SIDE: Final = 640
 
+BGR_MEAN: Final = (103.939, 116.779, 123.68)  # of ImageNet, as faceres was trained with
+
 
 class _Compiled:
     """One ONNX file compiled for the processor."""
@@ -117,6 +119,19 @@ class SFace:
         self._net.setInput(aligned112(picture, face).transpose(2, 0, 1)[None].astype(np.float32))
         values = np.asarray(self._net.forward(), np.float32).reshape(-1)
         return np.asarray(values / np.linalg.norm(values))
+
+
+class AgeAndGender:
+    """faceres, on finished pictures. It steers searches too (`models.judge.steer`), so it is no independent judge of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._net = _Compiled(folder, "faceres")
+
+    def __call__(self, picture: Picture, face: FaceBox) -> tuple[float, float]:
+        """Age in years and the probability of a man."""
+        bgr = square(picture, face, margin=1.2, side=224)[..., ::-1].astype(np.float32) - np.array(BGR_MEAN, np.float32)
+        by_size = {answer.size: answer.reshape(-1) for answer in self._net(bgr.transpose(2, 0, 1)[None])}
+        return float(by_size[100] @ np.arange(100)), float(by_size[1][0])
 
 
 def _forced(seven: NDArray[np.float32]) -> NDArray[np.float32]:

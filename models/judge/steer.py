@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.judge.crops import FaceBox
+from models.judge.measure import BGR_MEAN
 from models.judge.networks import FACEAPI_CLASSES, FER_CLASSES, network_file
 from models.judge.torch_import import torch_module
 from models.labels import EMOTIONS
 
-_BGR_MEAN: Final = (103.939, 116.779, 123.68)  # of ImageNet, as faceres was trained with
 _LUMA: Final = (0.299, 0.587, 0.114)
 
 
@@ -106,7 +106,7 @@ class Steering:
     def person(self, image: Tensor, view: View) -> Person:
         """Who is in one picture (1, 3, h, w), for faceres."""
         bgr = sample(image, view.matrix(1.2)[None], 224).flip(1) * 255
-        embedding, age, man = self._faceres(bgr - torch.tensor(_BGR_MEAN).to(image).view(1, 3, 1, 1))
+        embedding, age, man = self._faceres(bgr - torch.tensor(BGR_MEAN).to(image).view(1, 3, 1, 1))
         return Person(F.normalize(embedding)[0], age[0] @ torch.arange(100.0).to(age), man[0, 0])
 
     def points(self, image: Tensor, view: View) -> Tensor:
