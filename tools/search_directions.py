@@ -7,6 +7,7 @@ starts, from the faces in `--out` if there are any.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -17,7 +18,8 @@ from models.errors import UserError, exit_on_user_error
 from models.expression import directions, predictor
 from models.expression.bank import FACES_FILE, PREDICTOR_FILE
 from models.expression.find import find_paths
-from models.expression.paths import load_paths, save_paths
+from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from tools.search_cluster import HERE, searched_on_ray
 
 
 @exit_on_user_error
@@ -40,18 +42,27 @@ def main(arguments: list[str] | None = None) -> None:
                 lambda part, what: bars.update(bar, completed=part, description=what),
             )
             directions.find_directions(generator, observations, list(faces.values())).save(options.make_directions)
-        known = predictor.load(options.predictor, generator.graph_hash) if wanted else None
-        for seed in wanted:
-            name = f"seed:{seed}"
-            if name in faces and not options.again:
-                continue
+        missing = [seed for seed in wanted if options.again or f"seed:{seed}" not in faces]
 
-            def tell(part: float, what: str, name: str = name) -> None:
-                bars.update(bar, completed=part, description=f"{name} {what}")
+        def one_by_one() -> Iterator[ExpressionPaths]:
+            known = predictor.load(options.predictor, generator.graph_hash)
+            for seed in missing:
 
-            faces[name] = find_paths(generator, seed, options.networks, tell, predictor=known)
+                def tell(part: float, what: str, name: str = f"seed:{seed}") -> None:
+                    bars.update(bar, completed=part, description=f"{name} {what}")
+
+                yield find_paths(generator, seed, options.networks, tell, predictor=known)
+
+        def side_by_side() -> Iterator[ExpressionPaths]:
+            found = searched_on_ray(options.ray, missing, options.networks, options.predictor)
+            for number, face in enumerate(found, 1):
+                bars.update(bar, completed=number / len(missing), description=f"{number} of {len(missing)} faces")
+                yield face
+
+        for face in side_by_side() if options.ray else one_by_one():
+            faces[face.name] = face
             save_paths(options.out, faces)
-            print(f"{name}: written to {options.out}", flush=True)
+            print(f"{face.name}: written to {options.out}", flush=True)
 
 
 def seeds_of(text: str) -> list[int]:
@@ -79,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
     add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
+    add(
+        "--ray",
+        nargs="?",
+        const=HERE,
+        metavar="ADDRESS",
+        help="search many faces at once on the Ray cluster at this address (without one: on all cores of this machine)",
+    )
     add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
     return parser
 

@@ -1,0 +1,78 @@
+"""Faces searched side by side by Ray: one on each core of this machine, or of every machine of a cluster.
+
+Every machine of a cluster needs this version of the project with the extra `ray`, and the networks and the predictor in the same
+folders as here. Ray is only imported when it is asked for.
+"""
+
+import importlib.util
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from engine.drawn import DrawnGenerator, quick_generator
+from models.errors import UserError
+from models.expression import predictor
+from models.expression.find import find_paths
+from models.expression.paths import ExpressionPaths
+
+HERE: Final = "local"  # Ray's address of a cluster that is started on this machine and ends with the search
+PATIENCE: Final = 5.0  # seconds
+
+
+def searched_on_ray(address: str, seeds: Sequence[int], networks: Path, predictor_file: Path) -> Iterator[ExpressionPaths]:
+    """The paths of the faces `seed:N`, each as soon as it is found; the same ones that `find_paths` finds here.
+
+    Raises `UserError` where Ray is missing or can't be reached, and what `find_paths` raises.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("a search on a cluster needs the package ray, it is not installed: pip install 'ray>=2.60'")
+    _reach(address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use to its makers unless told not to
+    import ray
+
+    try:
+        ray.init(address, log_to_driver=False, logging_level="error")
+    except (ConnectionError, ValueError, RuntimeError) as error:  # "auto" without a cluster, an address that is none
+        raise UserError(
+            f"no Ray cluster answers at '{address}' ({error}): start one with ray start --head, or give no address"
+        ) from error
+    try:
+        find = ray.remote(num_cpus=1)(_search)
+        waiting = [find.remote(seed, networks.resolve(), predictor_file.resolve()) for seed in seeds]
+        while waiting:
+            finished, waiting = ray.wait(waiting)
+            yield from ray.get(finished)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, UserError):
+            raise UserError(str(error.cause)) from error
+        raise
+    finally:
+        ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raises `UserError` where nothing listens at host:port, which Ray itself would try for many minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"no Ray cluster answers at '{address}' ({error}): start one with ray start --head") from error
+
+
+def _search(seed: int, networks: Path, predictor_file: Path) -> ExpressionPaths:
+    generator = _generator()
+    return find_paths(generator, seed, networks, predictor=predictor.load(predictor_file, generator.graph_hash))
+
+
+@cache
+def _generator() -> DrawnGenerator:
+    """One for all faces that a worker searches."""
+    torch.set_num_threads(1)
+    return quick_generator()
