@@ -102,6 +102,10 @@ def figures(curves: Floats, strengths: Sequence[float]) -> dict[str, dict[str, f
             result[f"{judge}, {level}"] = {"mean": float(values.mean()), "10th percentile": low, "90th percentile": high} | {
                 emotion: float(values[:, column].mean()) for column, emotion in enumerate(EMOTION_GOALS)
             }
+        rise = (levels - seen[..., :1]) / (seen[..., -1:] - seen[..., :1])
+        result[f"{judge}, part of a walk's own rise"] = {
+            level: float(np.median(rise[..., column])) for column, level in enumerate(LEVELS)
+        }
         result[f"{judge}, slight < clear < full"] = _shares(np.diff(levels).min(-1) > 0)
         fallen = np.maximum.accumulate(seen, axis=-1) - seen
         result[f"{judge}, never falls by more than {TOLERANCE}"] = _shares(fallen.max(-1) <= TOLERANCE)

@@ -17,16 +17,22 @@ from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression import directions, predictor
 from models.expression.bank import FACES_FILE, PREDICTOR_FILE
-from models.expression.find import find_paths
+from models.expression.find import find_paths, with_even_knots
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.judge.measure import Detector
+from models.judge.steer import Steering
 from tools.search_cluster import HERE, searched_on_ray
 
 
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if not options.faces and options.make_directions is None:
+    if not options.faces and options.make_directions is None and not options.knots:
         raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
+    if options.knots and not options.out.exists():
+        raise UserError(
+            f"faces whose knots should be placed anew were expected in {options.out}, nothing is there: name their file"
+        )
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
     generator = quick_generator()
@@ -59,6 +65,18 @@ def main(arguments: list[str] | None = None) -> None:
                 bars.update(bar, completed=number / len(missing), description=f"{number} of {len(missing)} faces")
                 yield face
 
+        def placed_anew() -> Iterator[ExpressionPaths]:
+            steering, detect = Steering(options.networks), Detector(options.networks)
+            for number, (name, face) in enumerate(faces.items()):
+                bars.update(bar, completed=number / len(faces), description=f"{name} knots")
+                yield with_even_knots(generator, face, steering, detect)
+
+        if options.knots:
+            faces = {face.name: face for face in placed_anew()}
+            save_paths(options.out, faces)
+            print(f"knots of {len(faces)} faces: written to {options.out}", flush=True)
+        if not missing:
+            return
         for face in side_by_side() if options.ray else one_by_one():
             faces[face.name] = face
             save_paths(options.out, faces)
@@ -86,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--faces", metavar="seed:N[,seed:M …]", help="the faces to search")
     add("--out", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths, made or added to (%(default)s)")
     add("--again", action="store_true", help="search faces again that the file already has")
+    add(
+        "--knots",
+        action="store_true",
+        help="only place the knots of the file's faces anew: even steps for the networks that steer",
+    )
     add("--predictor", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="where walks start (%(default)s)")
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")

@@ -6,11 +6,13 @@ About half a minute on one core; meant for a background process or `tools/search
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.expression.bank import load_predictor
@@ -32,6 +34,9 @@ BLENDS: Final = ((0.9, 1.0), (1.1, 1.0), (1.0, 0.6))
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
 CONVINCED: Final = 0.8
 SAME_PERSON: Final = 0.88
+# Knots: strengths at which the picture is looked at, and how far a knot may lie from where a straight walk has it.
+LOOKS: Final = 7
+KNOT_PLAY: Final = 0.2
 BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 
 Progress = Callable[[float, str], None]
@@ -85,11 +90,23 @@ def find_paths(
     paths = np.zeros((len(EMOTIONS), KNOTS, *neutral.shape[1:]), np.float32)
     for emotion in EMOTION_GOALS:
         index = EMOTIONS.index(emotion)
-        for knot, part in enumerate(scene.even_steps(ends[emotion], index)):
-            paths[index, knot] = part * ends[emotion].cpu().numpy()
+        paths[index] = scene.knots(ends[emotion], index)
     progress(1.0, "done")
     rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
     return ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
+
+
+def with_even_knots(generator: Generator, face: ExpressionPaths, steering: Steering, detect: Detector) -> ExpressionPaths:
+    """The same paths with their knots placed anew, as at the end of a search; ends and rig stay.
+
+    Raises `UserError` where the neutral picture shows no face.
+    """
+    neutral = torch.from_numpy(face.neutral)[None]
+    scene = _Scene(generator, steering, detect, neutral, [neutral])
+    paths = np.zeros((len(EMOTIONS), KNOTS, *face.neutral.shape), np.float32)
+    for index in (EMOTIONS.index(emotion) for emotion in EMOTION_GOALS):
+        paths[index] = scene.knots(torch.from_numpy(face.paths[index, -1]), index)
+    return replace(face, paths=paths)
 
 
 class _Scene:
@@ -142,19 +159,25 @@ class _Scene:
                 break
         return strongest
 
-    def even_steps(self, offset: Tensor, emotion: int) -> list[float]:
+    def knots(self, offset: Tensor, emotion: int) -> NDArray[np.float32]:
+        """(KNOTS, num_ws, 512): the path along `offset`, even in what the networks see."""
+        places = np.array(self._even_steps(offset, emotion), np.float32)
+        return np.asarray(places[:, None, None] * offset.cpu().numpy(), np.float32)
+
+    def _even_steps(self, offset: Tensor, emotion: int) -> list[float]:
         """How far along `offset` each knot lies, so that the log-odds of the emotion grow by about the same from knot to knot."""
-        fine = np.linspace(0, 1, 6)
-        with torch.no_grad():
-            logits = [self._log_odds(self._ws + float(part) * offset, emotion) for part in fine]
-        rising = np.maximum.accumulate(logits)
+        fine = np.linspace(0, 1, LOOKS)
+        rising = np.maximum.accumulate([self._log_odds(self._ws + float(part) * offset, emotion) for part in fine])
         evenly = np.interp(np.linspace(rising[0], rising[-1], KNOTS + 1)[1:-1], rising, fine)
         straight = np.arange(1, KNOTS) / KNOTS
-        return [*np.clip(evenly, straight - 0.12, straight + 0.12).tolist(), 1.0]
+        return [*np.clip(evenly, straight - KNOT_PLAY, straight + KNOT_PLAY).tolist(), 1.0]
 
     def _log_odds(self, ws: Tensor, emotion: int) -> float:
-        verdicts = self._steering.expression(self.preview(ws), self._view, BOTH_WAYS)[..., emotion].exp()
-        return float(torch.logit(verdicts.mean(), eps=1e-4))
+        """The mean of both networks' log-odds: each has its say, also while the other one is sure."""
+        with torch.no_grad():
+            picture = full_picture(self._generator, ws)
+            verdicts = self._steering.expression(picture, self._view, BOTH_WAYS)[..., emotion].exp().mean(1)
+        return float(torch.logit(verdicts, eps=1e-3).mean())
 
 
 def _named_code(generator: Generator, face: int | Tensor) -> tuple[str, Tensor]:

@@ -22,6 +22,7 @@ def test_levels_rises_and_falls_are_counted() -> None:
     result = figures(face[None], strengths_of(3))
     assert result["as it comes, slight"]["mean"] == pytest.approx((0.2 + 0.3 + 0.5 + 0.21) / 4)
     assert result["as it comes, full"]["fear"] == pytest.approx(0.4)
+    assert result["steadily, part of a walk's own rise"] == pytest.approx({"slight": 2 / 9, "clear": 5 / 9, "full": 1})
     assert result["as it comes, slight < clear < full"]["walks"] == 0.25
     assert result["as it comes, never falls by more than 0.02"]["walks"] == 0.75
     assert result["as it comes, never falls"] == {"walks": 0.5, "angry": 1, "fear": 1, "happy": 0, "sad": 0, "faces": 0}

@@ -61,3 +61,25 @@ def test_controls_of_a_shipped_face_move_what_they_are_named_for(control: str, m
 
     change = measured({control: 1.0}) - measured({})
     assert change > least if least > 0 else change < least
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "knots"),
+    [
+        ([-3, -2, -1, 0, 1, 2, 3], [1 / 3, 2 / 3]),
+        ([-3, -3, -3, -2.9, -2.8, 0, 3], [1 / 3 + find.KNOT_PLAY, 2 / 3 + find.KNOT_PLAY]),
+        ([0, 3, 1, 2, 4, 5, 6], [1 / 3 - find.KNOT_PLAY, 2 / 3]),
+    ],
+)
+def test_knots_lie_where_the_log_odds_have_grown_by_a_third_each(
+    log_odds: list[float], knots: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even growth: even knots. Late growth: late knots, within limits. A dip on the way counts for nothing."""
+    scene = object.__new__(find._Scene)
+    scene._ws = torch.zeros(1, 2, 4)
+    offset = torch.ones(2, 4)
+    fine = np.linspace(0, 1, find.LOOKS)
+    monkeypatch.setattr(scene, "_log_odds", lambda ws, emotion: float(np.interp(ws.mean(), fine, log_odds)))
+    path = scene.knots(offset, 0)
+    assert path.shape == (find.KNOTS, 2, 4)
+    assert path[:, 0, 0] == pytest.approx([*knots, 1.0], abs=1e-6)
