@@ -27,6 +27,7 @@ def test_one_step_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(f"needs the package onnx2torch and the networks {', '.join(absent)} in {FOLDER}")
     monkeypatch.setattr(find, "ROUND", Walk(steps=1, jitters=1))
     monkeypatch.setattr(find, "ROUNDS", 1)
+    monkeypatch.setattr(find, "LOOKS", 2)
     generator = load_default_generator()
     told: list[tuple[float, str]] = []
     face = find.find_paths(generator, 1007, FOLDER, lambda part, what: told.append((part, what)))
