@@ -48,16 +48,16 @@ def main(arguments: list[str] | None = None) -> None:
     for label, (right, count) in agreement(photographs).items():
         print(f"labelled {label:8} fer agrees on {right} of {count}")
     shapes = [photograph.blendshapes for photograph in photographs]
-    print(f"photographs  {_shown(symmetry(shapes))}")
+    print(f"left and right differ on photographs: {_shown(symmetry(shapes))}")
     if options.drawn is None:
         return
     rows = _drawn(options.drawn)
     neutral = {row["face"]: row["blendshapes"] for row in rows if row["emotion"] == EMOTIONS[NEUTRAL]}
     moved = [row for row in rows if row["emotion"] != EMOTIONS[NEUTRAL]]
-    print(f"drawn, neutral {_shown(symmetry(list(neutral.values())))}")
-    print(f"drawn, full  {_shown(symmetry([row['blendshapes'] for row in moved]))}")
+    print(f"left and right differ, drawn at rest: {_shown(symmetry(list(neutral.values())))}")
+    print(f"left and right differ, drawn in full: {_shown(symmetry([row['blendshapes'] for row in moved]))}")
     gained = [one_sided(neutral[row["face"]], row["blendshapes"]) for row in moved]
-    print(f"gained from neutral to full: {_shown(_spread(gained))}")
+    print(f"one side moves more than the other: {_shown(_spread(gained))}")
     limits = {name: max(face[name] for face in shapes) for name in shapes[0]}
     for emotion in EMOTIONS:
         above = [beyond(row["blendshapes"], limits) for row in rows if row["emotion"] == emotion]
@@ -126,7 +126,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _shown(values: Mapping[str, float]) -> str:
-    return "left and right differ: " + ", ".join(f"{name} {value:.2f}" for name, value in values.items())
+    return ", ".join(f"{name} {value:.2f}" for name, value in values.items())
 
 
 def _opened(file: Path) -> Picture:
