@@ -16,7 +16,7 @@ from models.expression.bank import load_bank, load_predictor
 from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.files import cache_folder
-from models.judge.networks import names, network_file
+from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.mobile import MobileStyleGAN
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
@@ -25,8 +25,8 @@ from realtime.settings import Face
 log = logging.getLogger(__name__)
 
 KEYS: Final = 9
-Find = Callable[[int, Path, Path], None]
-"""(seed, folder of networks, file to save to)."""
+Find = Callable[[int, Path | None, Path], None]
+"""(seed, folder of networks or None, file to save to)."""
 
 
 class Faces:
@@ -87,16 +87,21 @@ class Faces:
             if face.name == name:
                 return face
         seed = seed_of(name)
-        file = cache_folder("paths") / f"{generator.graph_hash[:16]}-{seed}.safetensors"
-        if file.exists():
-            return load_paths(file, generator.graph_hash)[name]
-        if networks is None:
-            log.info("%s plays predicted expressions; with --networks DIR its own are searched (docs/expression.md)", name)
+        stem = f"{generator.graph_hash[:16]}-{seed}"
+        own, by_student = (cache_folder("paths") / f"{stem}{by}.safetensors" for by in ("", "-student"))
+        for file, who in ((own, "networks of a folder"), (by_student, "our student")):
+            if file.exists() and (networks is None or file == own):
+                log.info("%s plays its own expressions, found before, steered by %s", name, who)
+                return load_paths(file, generator.graph_hash)[name]
+        try:
+            steered_by = check_eyes(networks)
+        except UserError as error:
+            if networks is not None:
+                raise
+            log.info("%s plays predicted expressions, its own can't be searched: %s", name, error)
         else:
-            for network in names("steer", "geometry"):
-                network_file(networks, network)
-            log.info("%s plays predicted expressions while its own are searched", name)
-            self._search = _Search(self._find, name, seed, networks, file)
+            log.info("%s plays predicted expressions while its own are searched, steered by %s", name, steered_by)
+            self._search = _Search(self._find, name, seed, networks, by_student if networks is None else own)
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return load_predictor(generator.graph_hash).paths(ws, name)
 
@@ -112,7 +117,7 @@ def seed_of(name: str) -> int:
 class _Search:
     """A search in a process of its own, so that it takes neither the interpreter nor, being nice, the cores from the show."""
 
-    def __init__(self, find: Find, name: str, seed: int, networks: Path, file: Path) -> None:
+    def __init__(self, find: Find, name: str, seed: int, networks: Path | None, file: Path) -> None:
         self.name = name
         self._file = file
         self._process = multiprocessing.get_context("spawn").Process(target=find, args=(seed, networks, file), daemon=True)
@@ -133,11 +138,11 @@ class _Search:
         self._process.join()
 
 
-def find_and_save(seed: int, networks: Path, file: Path) -> None:
-    """Search the own paths of `seed:N`, steered by `networks`, and save them to `file`: about half a minute of one core."""
+def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
+    """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
-    face = find_paths(quick_generator(), seed, networks)
+    face = find_paths(quick_generator(), seed, open_eyes(networks))
     save_paths(file, {face.name: face})

@@ -88,7 +88,10 @@ class Face(Section):
         le=2,
     )
     networks: Path | None = option(
-        None, "folder with the networks that steer the search for a new face's expressions", flag="--networks", metavar="DIR"
+        None,
+        "folder with the networks that steer the search for a new face's expressions; without it our own student of them steers",
+        flag="--networks",
+        metavar="DIR",
     )
 
 

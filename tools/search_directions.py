@@ -1,8 +1,9 @@
 """Search the expressions of faces: `python -m tools.search_directions --faces seed:1002,seed:1043 --out faces.safetensors`.
 
 Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start where
-the predictor leads (`tools/train_predictor.py`). `--make-directions FILE` makes attribute-level directions, where its training
-starts, from the faces in `--out` if there are any.
+the predictor leads (`tools/train_predictor.py`) and are steered by the networks in `--networks DIR`, or by our own student of
+them, which everybody has (`tools/train_student.py`). `--make-directions FILE` makes attribute-level directions, where the
+predictor's training starts, from the faces in `--out` if there are any.
 """
 
 import argparse
@@ -19,8 +20,7 @@ from models.expression import directions, predictor
 from models.expression.bank import FACES_FILE, PREDICTOR_FILE
 from models.expression.find import find_paths, with_even_knots
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
-from models.judge.measure import Detector
-from models.judge.steer import Steering
+from models.judge.eyes import check_eyes, open_eyes
 from tools.search_cluster import HERE, searched_on_ray
 
 
@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("", total=1.0)
         if options.make_directions is not None:
+            if options.networks is None:
+                raise UserError("--make-directions needs the networks that steer: name their folder with --networks DIR")
             observations = directions.observe(
                 generator,
                 options.networks,
@@ -49,15 +51,17 @@ def main(arguments: list[str] | None = None) -> None:
             )
             directions.find_directions(generator, observations, list(faces.values())).save(options.make_directions)
         missing = [seed for seed in wanted if options.again or f"seed:{seed}" not in faces]
+        if missing:
+            print(f"steered by {check_eyes(options.networks)}", flush=True)
 
         def one_by_one() -> Iterator[ExpressionPaths]:
-            known = predictor.load(options.predictor, generator.graph_hash)
+            known, eyes = predictor.load(options.predictor, generator.graph_hash), open_eyes(options.networks)
             for seed in missing:
 
                 def tell(part: float, what: str, name: str = f"seed:{seed}") -> None:
                     bars.update(bar, completed=part, description=f"{name} {what}")
 
-                yield find_paths(generator, seed, options.networks, tell, predictor=known)
+                yield find_paths(generator, seed, eyes, tell, predictor=known)
 
         def side_by_side() -> Iterator[ExpressionPaths]:
             found = searched_on_ray(options.ray, missing, options.networks, options.predictor)
@@ -66,10 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
                 yield face
 
         def placed_anew() -> Iterator[ExpressionPaths]:
-            steering, detect = Steering(options.networks), Detector(options.networks)
+            eyes = open_eyes(options.networks)
             for number, (name, face) in enumerate(faces.items()):
                 bars.update(bar, completed=number / len(faces), description=f"{name} knots")
-                yield with_even_knots(generator, face, steering, detect)
+                yield with_even_knots(generator, face, eyes)
 
         if options.knots:
             faces = {face.name: face for face in placed_anew()}
@@ -112,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--predictor", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="where walks start (%(default)s)")
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
-    add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
+    add("--networks", type=Path, metavar="DIR", help="folder of the networks that steer; none: our own student steers")
     add(
         "--ray",
         nargs="?",

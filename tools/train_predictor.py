@@ -31,7 +31,7 @@ from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPred
 from models.expression.preview import HeadPreview, as_bytes, full_picture
 from models.files import cache_folder, written_beside
 from models.judge.measure import Detector
-from models.judge.steer import Steering, View
+from models.judge.steer import PublishedNetworks, View
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
@@ -60,7 +60,7 @@ class Trainer:
     def __init__(self, networks: Path, work: Path) -> None:
         generator = load_default_generator()
         self.generator = generator
-        self._steering, self._detect = Steering(networks), Detector(networks)
+        self._steering, self._detect = PublishedNetworks(networks), Detector(networks)
         self._preview = HeadPreview(generator)
         self._file = work / "predictor.safetensors"
         self.predictor = untrained(load_directions(generator.graph_hash), drawn_codes(generator), COMPONENTS)
@@ -136,7 +136,7 @@ def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Pa
 
     Judged by the networks that steer, on full pictures of `CALIBRATED_FACES` faces from `FIRST_SEED` on.
     """
-    steering, detect = Steering(networks), Detector(networks)
+    steering, detect = PublishedNetworks(networks), Detector(networks)
     fine = np.linspace(0, 1, 7)
     matrices, places = dict(predictor.matrices), dict(predictor.places)
     scenes = []

@@ -24,7 +24,7 @@ from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.judge.landmarks import pose
 from models.judge.measure import Detector
-from models.judge.steer import STILL, Steering, View
+from models.judge.steer import STILL, PublishedNetworks, Steering, View
 from models.labels import EMOTIONS
 
 FORMAT: Final = "speech2expression directions 1"
@@ -79,7 +79,7 @@ def observe(
     generator: Generator, networks: Path, samples: int, progress: Callable[[float, str], None] = lambda _part, _what: None
 ) -> Observations:
     """Draw the faces `seed:1000` … and measure them. About a second and a half a face on one core."""
-    steering, detect = Steering(networks), Detector(networks)
+    steering, detect = PublishedNetworks(networks), Detector(networks)
     codes, rows = [], []
     for number, seed in enumerate(range(FIRST_SEED, FIRST_SEED + samples)):
         progress(number / samples, "faces")

@@ -1,13 +1,12 @@
 """From a seed or a code to a face's `ExpressionPaths`: neutral first, then four emotions, then the rig.
 
-About half a minute on one core; meant for a background process or `tools/search_directions.py`. Needs the networks that steer
-(`models.judge`).
+About half a minute on one core; meant for a background process or `tools/search_directions.py`. What it sees with is opened by
+`models.judge.eyes`.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,18 +21,17 @@ from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import KNOTS, NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
-from models.judge.measure import Detector
-from models.judge.steer import STILL, Jitter, Steering, View
+from models.judge.eyes import Eyes
+from models.judge.steer import STILL, Jitter, View
 from models.labels import EMOTIONS
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
 # How far a walk is followed, and how much of it is the face's own (Han et al.'s λ), the rest predicted: tried on full pictures.
 BLENDS: Final = ((0.9, 1.0), (1.1, 1.0), (1.0, 0.6))
 # After the walks an emotion grows along its line until the less convinced of the two networks gives it `CONVINCED`, but no
-# further than the person stays: faceres' cosine to neutral. Without it some faces stay at a hint of sadness.
+# further than the person stays (`Eyes.same_person`). Without it some faces stay at a hint of sadness.
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
 CONVINCED: Final = 0.8
-SAME_PERSON: Final = 0.88
 # Knots: strengths at which the picture is looked at, and how far a knot may lie from where a straight walk has it.
 LOOKS: Final = 7
 KNOT_PLAY: Final = 0.2
@@ -51,7 +49,7 @@ ARRIVED: Final = {"emotion": 0.5, "movement": 1.5}
 def find_paths(
     generator: Generator,
     face: int | Tensor,
-    networks: Path,
+    eyes: Eyes,
     progress: Progress = lambda _part, _what: None,
     *,
     predictor: PathPredictor | None = None,
@@ -59,20 +57,19 @@ def find_paths(
     """The paths of one face.
 
     face        a seed (as in `seed:N`) or a code w (1, 512) or ws (1, num_ws, 512)
-    networks    the folder of the networks that steer and of the detector
+    eyes        the networks that steer and the detector
     progress    called with the part that is done (0…1) and what is being done
     predictor   says where the walks start; the shipped one unless given
 
-    Raises `UserError` where a network is missing or the picture shows no face.
+    Raises `UserError` where the picture shows no face.
     """
-    steering, detect = Steering(networks), Detector(networks)
     predictor = predictor or load_predictor(generator.graph_hash)
     name, ws = _named_code(generator, face)
     goals = {**EMOTION_GOALS, **{control: RIG_GOALS[control] for control in SEARCHED}}
     parts = 1 + len(goals)
 
     progress(0.0, "neutral")
-    scene = _Scene(generator, steering, detect, ws, [ws])
+    scene = _Scene(generator, eyes, ws, [ws])
     code = ws[0].cpu().numpy()
 
     def predicted(name: str) -> Tensor:
@@ -80,29 +77,31 @@ def find_paths(
 
     neutral = ws + scene.reach(NEUTRAL_GOAL, predicted(NEUTRAL_STEP))
 
-    scene = _Scene(generator, steering, detect, neutral, [neutral, ws])
+    scene = _Scene(generator, eyes, neutral, [neutral, ws])
     ends: dict[str, Tensor] = {}
     for number, (goal_name, goal) in enumerate(goals.items()):
         progress((1 + number) / parts, goal_name)
         ends[goal_name] = scene.reach(goal, predicted(goal_name))
         if goal.emotion is not None:
-            ends[goal_name] = scene.strengthened(ends[goal_name], goal.emotion)
+            strong = scene.strengthened(ends[goal_name], goal.emotion)
+            ends[goal_name] = torch.lerp(predicted(goal_name), strong, eyes.trusted)
     paths = np.zeros((len(EMOTIONS), KNOTS, *neutral.shape[1:]), np.float32)
     for emotion in EMOTION_GOALS:
         index = EMOTIONS.index(emotion)
         paths[index] = scene.knots(ends[emotion], index)
     progress(1.0, "done")
     rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
+    neutral = torch.lerp(ws + predicted(NEUTRAL_STEP), neutral, eyes.trusted)
     return ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
 
 
-def with_even_knots(generator: Generator, face: ExpressionPaths, steering: Steering, detect: Detector) -> ExpressionPaths:
+def with_even_knots(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
     """The same paths with their knots placed anew, as at the end of a search; ends and rig stay.
 
     Raises `UserError` where the neutral picture shows no face.
     """
     neutral = torch.from_numpy(face.neutral)[None]
-    scene = _Scene(generator, steering, detect, neutral, [neutral])
+    scene = _Scene(generator, eyes, neutral, [neutral])
     paths = np.zeros((len(EMOTIONS), KNOTS, *face.neutral.shape), np.float32)
     for index in (EMOTIONS.index(emotion) for emotion in EMOTION_GOALS):
         paths[index] = scene.knots(torch.from_numpy(face.paths[index, -1]), index)
@@ -112,10 +111,11 @@ def with_even_knots(generator: Generator, face: ExpressionPaths, steering: Steer
 class _Scene:
     """One start as both the preview and the full picture show it."""
 
-    def __init__(self, generator: Generator, steering: Steering, detect: Detector, ws: Tensor, codes: list[Tensor]) -> None:
-        self._generator, self._steering, self._ws = generator, steering, ws
+    def __init__(self, generator: Generator, eyes: Eyes, ws: Tensor, codes: list[Tensor]) -> None:
+        self._generator, self._steering, self._ws = generator, eyes.steering, ws
+        self._same_person = eyes.same_person
         picture = full_picture(generator, ws)
-        self._view = View.of(detect(as_bytes(picture)), picture.shape[-1])
+        self._view = View.of(eyes.detect(as_bytes(picture)), picture.shape[-1])
         self.preview = Preview(generator, codes)
         self._full_start = self._start_as(picture)
 
@@ -152,7 +152,7 @@ class _Scene:
             with torch.no_grad():
                 sure = self._steering.expression(picture, self._view, BOTH_WAYS)[..., emotion].exp().mean(1).min()
                 same = self._steering.person(picture, self._view).embedding @ self._full_start.person.embedding
-            if same < SAME_PERSON:
+            if same < self._same_person:
                 break
             strongest = scale * offset
             if sure >= CONVINCED:

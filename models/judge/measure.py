@@ -23,7 +23,7 @@ DETECTOR_SIDE: Final = 640
 BGR_MEAN: Final = (103.939, 116.779, 123.68)  # of ImageNet, as faceres was trained with
 
 
-class _Compiled:
+class Compiled:
     """One ONNX file compiled for the processor."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -63,7 +63,7 @@ class Landmarks:
     """MediaPipe's face mesh: 478 points, the last ten the irises."""
 
     def __init__(self, folder: Path) -> None:
-        self._net = _Compiled(folder, "landmarks")
+        self._net = Compiled(folder, "landmarks")
 
     def __call__(self, picture: Picture, face: FaceBox) -> Points:
         """(478, 2) in pixels of the picture."""
@@ -77,7 +77,7 @@ class Blendshapes:
     """MediaPipe's 52 scores of single movements (ARKit's names), from landmarks alone."""
 
     def __init__(self, folder: Path) -> None:
-        self._net = _Compiled(folder, "blendshapes")
+        self._net = Compiled(folder, "blendshapes")
 
     def __call__(self, points: Points) -> dict[str, float]:
         """Name → 0…1, of points (478, 2) in any unit."""
@@ -88,7 +88,7 @@ class Fer:
     """The judge of expressions: mini-Xception trained on FER2013 (package fer)."""
 
     def __init__(self, folder: Path) -> None:
-        self._net = _Compiled(folder, "fer")
+        self._net = Compiled(folder, "fer")
 
     def __call__(self, picture: Picture, face: FaceBox) -> NDArray[np.float32]:
         """(5,) probabilities in the order of `EMOTIONS`: the seven classes' softmax, the five renormalised (a forced choice)."""
@@ -100,7 +100,7 @@ class Facemood:
     """A second, weak opinion on expressions; reported, never decided on (it calls many neutral faces something else)."""
 
     def __init__(self, folder: Path) -> None:
-        self._net = _Compiled(folder, "facemood")
+        self._net = Compiled(folder, "facemood")
 
     def __call__(self, picture: Picture, face: FaceBox) -> NDArray[np.float32]:
         """(5,) as `Fer`."""
@@ -125,7 +125,7 @@ class AgeAndGender:
     """faceres, on finished pictures. It steers searches too (`models.judge.steer`), so it is no independent judge of them."""
 
     def __init__(self, folder: Path) -> None:
-        self._net = _Compiled(folder, "faceres")
+        self._net = Compiled(folder, "faceres")
 
     def __call__(self, picture: Picture, face: FaceBox) -> tuple[float, float]:
         """Age in years and the probability of a man."""

@@ -7,7 +7,7 @@ box that was found once (on the neutral face), so that their place does not depe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -80,8 +80,21 @@ def sample(images: Tensor, matrices: Tensor, side: int, *, fine: int = 1) -> Ten
     return F.avg_pool2d(crops, fine) if fine > 1 else crops
 
 
-class Steering:
-    """The steering networks, opened from `folder`; every method is differentiable in its pictures."""
+class Steering(Protocol):
+    """What steers a search; every method is differentiable in its pictures (1, 3, h, w)."""
+
+    def expression(self, image: Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> Tensor:
+        """(2, jitters, 5): log-probabilities by two networks, forced, as `EMOTIONS`."""
+
+    def person(self, image: Tensor, view: View) -> Person:
+        """Who is seen."""
+
+    def points(self, image: Tensor, view: View) -> Tensor:
+        """(478, 2): the face mesh in units of the picture's side, y down."""
+
+
+class PublishedNetworks:
+    """`Steering` by faceapi, gear_e2, faceres and MediaPipe's landmarks, opened from `folder`."""
 
     def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
         def opened(name: str) -> torch.nn.Module:
@@ -96,26 +109,45 @@ class Steering:
 
     def expression(self, image: Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> Tensor:
         """(2, jitters, 5): log-probabilities of a picture (1, 3, h, w) by faceapi and gear_e2, forced, as `EMOTIONS`."""
-        matrices = torch.stack([view.matrix(1.0, jitter=jitter) for jitter in jitters])
-        luma = torch.tensor(_LUMA).to(image).view(1, 3, 1, 1)
-        faceapi = self._faceapi(sample(image, matrices, 112, fine=2))[:, self._faceapi_five]
-        grey = (sample(image, matrices, 64, fine=3) * luma).sum(1, keepdim=True) * 2 - 1
-        gear = self._gear(grey)[:, self._fer_five]
+        colour, grey = expression_crops(image, view, jitters)
+        faceapi, gear = self._faceapi(colour)[:, self._faceapi_five], self._gear(grey)[:, self._fer_five]
         return torch.stack([faceapi.log_softmax(1), gear.log_softmax(1)])
 
     def person(self, image: Tensor, view: View) -> Person:
         """Who is in one picture (1, 3, h, w), for faceres."""
-        bgr = sample(image, view.matrix(1.2)[None], 224).flip(1) * 255
-        embedding, age, man = self._faceres(bgr - torch.tensor(BGR_MEAN).to(image).view(1, 3, 1, 1))
+        embedding, age, man = self._faceres(person_crop(image, view))
         return Person(F.normalize(embedding)[0], age[0] @ torch.arange(100.0).to(age), man[0, 0])
 
     def points(self, image: Tensor, view: View) -> Tensor:
         """(478, 2): the face mesh in units of the picture's side, y down."""
-        matrix = view.matrix(1.5, level=True).to(image)
-        crop = sample(image, matrix[None], 256).permute(0, 2, 3, 1)
-        mesh = self._landmarks(crop)[0].reshape(478, 3)[:, :2] / 128 - 1
-        points: Tensor = ((mesh @ matrix[:, :2].T + matrix[:, 2]) + 1) / 2
-        return points
+        return mesh_points(self._landmarks(mesh_crop(image, view))[0], view)
+
+
+def expression_crops(image: Tensor, view: View, jitters: Sequence[Jitter]) -> tuple[Tensor, Tensor]:
+    """What faceapi (n, 3, 112, 112) and gear_e2 (n, 1, 64, 64) take of a picture (1, 3, h, w), one for each jitter."""
+    matrices = torch.stack([view.matrix(1.0, jitter=jitter) for jitter in jitters])
+    luma = torch.tensor(_LUMA).to(image).view(1, 3, 1, 1)
+    grey = (sample(image, matrices, 64, fine=3) * luma).sum(1, keepdim=True) * 2 - 1
+    return sample(image, matrices, 112, fine=2), grey
+
+
+def person_crop(image: Tensor, view: View) -> Tensor:
+    """What faceres (1, 3, 224, 224) takes of a picture (1, 3, h, w)."""
+    bgr = sample(image, view.matrix(1.2)[None], 224).flip(1) * 255
+    return bgr - torch.tensor(BGR_MEAN).to(image).view(1, 3, 1, 1)
+
+
+def mesh_crop(image: Tensor, view: View) -> Tensor:
+    """What MediaPipe's face mesh takes of a picture (1, 3, h, w): (1, 256, 256, 3), eyes level."""
+    return sample(image, view.matrix(1.5, level=True)[None], 256).permute(0, 2, 3, 1)
+
+
+def mesh_points(answer: Tensor, view: View) -> Tensor:
+    """(478, 2) in units of the picture's side, y down, of the mesh that was found in `mesh_crop`."""
+    matrix = view.matrix(1.5, level=True).to(answer)
+    points = answer.reshape(478, 3)[:, :2] / 128 - 1
+    in_picture: Tensor = ((points @ matrix[:, :2].T + matrix[:, 2]) + 1) / 2
+    return in_picture
 
 
 def _without_softmax(network: torch.nn.Module) -> torch.nn.Module:

