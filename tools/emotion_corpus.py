@@ -113,14 +113,15 @@ class Condition:
     def draw(cls, seed: int) -> "Condition":
         """A microphone in a room, at random."""
         rng = np.random.default_rng(seed)
-        bands = [(0.0, 8_000.0), (300.0, 3_400.0), (80.0, rng.uniform(3_500, 7_500)), (rng.uniform(60, 250), 8_000.0)]
+        telephone = (rng.uniform(200, 400), rng.uniform(3_000, 3_800))
+        bands = [(0.0, 8_000.0), telephone, (80.0, rng.uniform(3_500, 7_500)), (rng.uniform(60, 250), 8_000.0)]
         return cls(
             speed=float(np.exp(rng.uniform(-0.13, 0.13))),
             curve_db=tuple(np.cumsum(rng.normal(0, 2.0, 8)) - rng.normal(0, 2.0)),
-            band=bands[rng.choice(4, p=[0.4, 0.15, 0.25, 0.2])],
-            reverberation=float(rng.uniform(0.15, 0.8)) if rng.random() < 0.6 else 0.0,
-            direct=float(10 ** rng.uniform(-0.3, 1.2)),
-            snr_db=float(rng.uniform(5, 35)) if rng.random() < 0.7 else 60.0,
+            band=bands[rng.choice(4, p=[0.3, 0.3, 0.25, 0.15])],
+            reverberation=float(rng.uniform(0.15, 0.9)) if rng.random() < 0.6 else 0.0,
+            direct=float(10 ** rng.uniform(-0.4, 1.1)),
+            snr_db=float(rng.uniform(3, 30)) if rng.random() < 0.7 else 60.0,
             noise_colour=float(rng.uniform(-6, 1)),
             clip=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.15 else 0.0,
         )

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.emotion.embedding import WindowEmbedding
+from models.emotion.embedding import WindowEmbedding, newest
 from models.emotion.voice_mean import FRAMES_PER_SECOND, centre
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip
@@ -16,21 +16,27 @@ from tools.emotion_examples import Indices, Windows, voice_numbers
 
 _SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
 _STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
+_NEWEST_SHARE: Final = 0.4  # of examples that are a window's newest speech only
 
 
 class Embedded(NamedTuple):
-    """Windows as vectors: numbers of their clips (N,), frames of speech (N,), vectors (N, N_EMBEDDING) float16."""
+    """Windows as vectors: numbers of their clips (N,), frames of speech (N,), vectors of all speech and of the newest, each
+    (N, N_EMBEDDING) float16."""
 
     clips: Indices
     speech: NDArray[np.float32]
     vectors: NDArray[np.float16]
+    newest: NDArray[np.float16]
 
 
 def embed(embedding: WindowEmbedding, windows: Iterator[Windows]) -> Embedded:
     """All of them."""
-    parts = [(w.clips, w.speech.sum(1).numpy(), embedding(w.frames, w.speech).half().numpy()) for w in windows]
-    clips, speech, vectors = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Embedded(clips, speech, vectors)
+    parts = []
+    for window in windows:
+        encoded = embedding(window.frames, window.speech)
+        vectors = [encoded.over(mask).half().numpy() for mask in (window.speech, newest(window.speech))]
+        parts.append((window.clips, window.speech.sum(1).numpy(), *vectors))
+    return Embedded(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 class Batch(NamedTuple):
@@ -55,6 +61,7 @@ class Examples:
         self._clip = np.concatenate([part.clips for part in training])
         self._speech = np.concatenate([part.speech for part in training])
         self._vectors = torch.from_numpy(np.concatenate([part.vectors for part in training]))
+        self._newest = torch.from_numpy(np.concatenate([part.newest for part in training]))
         self._test = test
         voices = voice_numbers(clips)
         copies = np.repeat(np.arange(len(training)), [len(part.clips) for part in training])
@@ -84,8 +91,9 @@ class Examples:
                 others = others[self._clip[others] != self._clip[chosen[place]]]
                 centres[place], known[place] = self._centre(self._vectors[others], self._speech[others], everyone)
             clips = self._clip[chosen]
+            of_newest = torch.from_numpy(rng.random(size) < _NEWEST_SHARE)[:, None]
             yield Batch(
-                self._vectors[chosen].float(),
+                torch.where(of_newest, self._newest[chosen], self._vectors[chosen]).float(),
                 torch.from_numpy(centres),
                 torch.from_numpy(known),
                 torch.from_numpy(self.emotion[clips]),

@@ -23,6 +23,7 @@ from rich.table import Table
 from torch import Tensor
 
 from models.emotion.classifier import EmotionClassifier
+from models.emotion.embedding import Encoded
 from models.emotion.enrolment import Recording, enrol
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError, exit_on_user_error
@@ -88,13 +89,13 @@ def voices(clips: Sequence[Clip], sentences: dict[Path, str], n_test: int, seed:
 
 
 class Once:
-    """A window's vector is computed once and remembered: profiles differ only in what is made of it."""
+    """A window is encoded once and remembered: profiles differ only in what is made of it."""
 
-    def __init__(self, embed: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, embed: Callable[[Tensor, Tensor], Encoded]) -> None:
         self._embed = embed
-        self._known: dict[tuple[bytes, bytes], Tensor] = {}
+        self._known: dict[tuple[bytes, bytes], Encoded] = {}
 
-    def __call__(self, frames: Tensor, speech: Tensor) -> Tensor:
+    def __call__(self, frames: Tensor, speech: Tensor) -> Encoded:
         key = frames.numpy().tobytes(), speech.numpy().tobytes()
         if key not in self._known:
             self._known[key] = self._embed(frames, speech)

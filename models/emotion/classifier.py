@@ -1,7 +1,8 @@
-"""The listener: every 100 ms, what emotion the last three seconds of speech carry.
+"""The listener: every 100 ms, what emotion the voice carries.
 
-Sound -> frames (front_end, each computed once) and voice activity -> the window's vector (embedding), minus the voice's own mean
-(voice_mean) -> network -> calibrated probabilities. Where nobody speaks there is no emotion (hearing).
+Sound -> frames (front_end, each computed once) and voice activity -> vectors of the last three seconds and of the newest 1.2 s of
+speech in them (embedding), minus the voice's own mean (voice_mean) -> network -> calibrated verdicts; those on the newest speech
+add up to a belief (belief). Where nobody speaks there is no emotion (hearing).
 """
 
 import hashlib
@@ -16,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.emotion.embedding import WindowEmbedding
+from models.emotion.belief import Belief
+from models.emotion.embedding import Encoded, WindowEmbedding, newest
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
 from models.emotion.network import EmotionNetwork
@@ -34,19 +36,21 @@ _NEW_UTTERANCE: Final = 50  # ... that stands for itself once it is this long
 
 
 class Window(NamedTuple):
-    """What the network saw: the vector (N_EMBEDDING,), how many frames of speech it speaks of, and how many of them were new."""
+    """What the network saw: the vector (N_EMBEDDING,) of all speech and of the newest, how many frames of speech there were, and
+    how many of them were new."""
 
     embedding: Floats
+    newest: Floats
     n_speech: int
     n_new: int
 
 
 class _Judgement(NamedTuple):
-    """Calibrated logits (5,) of the emotions, that of being excited, and that of being strongly expressed."""
+    """Of n vectors: calibrated logits (n, 5) of the emotions, those (n,) of being excited, and of being strongly expressed."""
 
     logits: Floats
-    arousal: float
-    intensity: float
+    arousal: Floats
+    intensity: Floats
 
 
 class EmotionClassifier:
@@ -63,10 +67,11 @@ class EmotionClassifier:
         self._network = network.eval()
         self._temperature = temperature
         self._front_end = FrontEnd()
-        self.embed: Callable[[Tensor, Tensor], Tensor] = WindowEmbedding(self._front_end, encoder)
-        """Frames of a window -> its vector: by far the most of the work, and the same whatever is known of the voice."""
+        self.embed: Callable[[Tensor, Tensor], Encoded] = WindowEmbedding(self._front_end, encoder)
+        """Frames of a window -> its vectors: by far the most of the work, and the same whatever is known of the voice."""
         self._voice_activity = VoiceActivity(voice_activity)
         self._voice = VoiceMean(network.mean.numpy())
+        self._belief = Belief()
         self._window_frames = n_frames(self.WINDOW)
         state = network.state_dict()
         self.identity: Final = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()[:16]
@@ -110,6 +115,7 @@ class EmotionClassifier:
         self._chunks: list[float] = []  # voice activity, of the newest chunks
         self._chunks_heard = 0
         self._voice_activity.reset()
+        self._belief.reset()
         if self._profile is None:
             self._voice.reset()
         else:
@@ -129,34 +135,39 @@ class EmotionClassifier:
         silence = len(speech) if n_speech == 0 else len(speech) - 1 - int(np.flatnonzero(speech)[-1])
         counts = evidence(n_speech / FRAMES_PER_SECOND, silence / FRAMES_PER_SECOND)
         if counts == 0.0:
+            self._belief.reset()
             self.window = None
             return nothing_heard()
 
-        mask = _newest_utterance(speech)
-        embedding = self.embed(self._frames[None], torch.from_numpy(mask)[None])[0].numpy()
-        n_new = int(mask[-new_frames:].sum()) if silence < new_frames else 0
-        self.window = Window(embedding, int(mask.sum()), n_new)
-        verdict = self._judge(self.window)
-        heard = torch.softmax(torch.from_numpy(verdict.logits), dim=-1).numpy()
-        self._voice.add(embedding, n_new, heard)
+        mask = torch.from_numpy(_newest_utterance(speech))[None]
+        encoded = self.embed(self._frames[None], mask)
+        embedding, recent = (encoded.over(frames)[0].numpy() for frames in (mask, newest(mask)))
+        n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
+        self.window = Window(embedding, recent, int(mask.sum()), n_new)
+        verdict = self._judge(np.stack([embedding, recent]))
+        self._voice.add(embedding, n_new, torch.softmax(torch.from_numpy(verdict.logits[0]), dim=-1).numpy())
 
-        return hearing(heard, counts, silence / FRAMES_PER_SECOND, verdict.arousal, verdict.intensity)
+        believed = self._belief.step(verdict.logits[1], n_new / FRAMES_PER_SECOND, self.HOP / self.SAMPLE_RATE)
+        arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
+        return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)
 
     def logits(self, window: Window) -> Floats:
         """Calibrated logits (5,) of a window, for the voice as it is known now."""
-        return self._judge(window).logits
+        logits: Floats = self._judge(window.embedding[None]).logits[0]
+        return logits
 
     @torch.no_grad()
-    def _judge(self, window: Window) -> "_Judgement":
+    def _judge(self, vectors: Floats) -> "_Judgement":
         centre, known = self._voice.centre()
-        embedding, centre_ = torch.from_numpy(window.embedding)[None], torch.from_numpy(centre)[None]
-        verdict = self._network(embedding, centre_, torch.tensor([known]))
+        centres = torch.from_numpy(centre).expand(len(vectors), -1)
+        verdict = self._network(torch.from_numpy(vectors), centres, torch.full((len(vectors),), known))
         stranger_temperature, known_temperature = self._temperature
         temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
-        logits: Floats = verdict.emotion[0].numpy() / np.float32(temperature)
+        logits: Floats = verdict.emotion.numpy() / np.float32(temperature)
         if self._profile is not None:
-            logits = logits + self._profile.correction(self.standardised(window))
-        return _Judgement(logits, float(verdict.arousal[0]) / temperature, float(verdict.intensity[0]))
+            standardised = self._network.standardised(torch.from_numpy(vectors), centres).numpy()
+            logits = logits + np.stack([self._profile.correction(one) for one in standardised])
+        return _Judgement(logits, verdict.arousal.numpy() / np.float32(temperature), verdict.intensity.numpy())
 
     def standardised(self, window: Window) -> Floats:
         """A window's vector (N_EMBEDDING,) as the network sees it, minus the voice as it is known now."""

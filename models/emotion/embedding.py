@@ -1,11 +1,11 @@
-"""What a window of sound is to the classifier: one vector, the same for any gain, that no training of ours shaped.
+"""What a window of sound is to the classifier: vectors, the same for any gain, of all its speech and of the newest.
 
 Means and deviations over speech: of the speech encoder's three depths, and of MFCC, pitch and voice quality, those also over
 voiced speech and of their changes (in the spirit of eGeMAPS, F. Eyben et al., IEEE Transactions on Affective Computing 7, 2016).
 A voice is known by the mean of its own vectors (`voice_mean.py`).
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,32 +16,54 @@ from models.emotion.speech_encoder import SpeechEncoder
 
 N_ENCODED: Final = 3 * 2 * speech_encoder.WIDTH
 N_EMBEDDING: Final = N_ENCODED + 6 * N_FEATURES + 1
+NEWEST: Final = 120
+"""Frames of speech (1.2 s) that say most of the present: verdicts hardly gain from more, and an older emotion is soon out."""
 _WINDOW_FRAMES: Final = 300  # what the encoder always sees; what is not there is silence before
 _EPSILON: Final = 1e-4
 
 
+class Encoded(NamedTuple):
+    """A window before time is averaged away: the encoder's depths, each (batch, 150, WIDTH), and `FrontEnd.network_input`'s
+    features (batch, T, N_FEATURES)."""
+
+    depths: tuple[Tensor, ...]
+    features: Tensor
+
+    def over(self, frames: Tensor) -> Tensor:
+        """Statistics over the frames where the mask (batch, T) is 1, all of them speech -> (batch, N_EMBEDDING)."""
+        heard = _steps(frames)
+        parts = [part for depth in self.depths for part in masked_statistics(depth, heard)]
+        return torch.cat([*parts, functionals(self.features, frames)], dim=-1)
+
+
 class WindowEmbedding:
-    """Frames of a window -> its vector."""
+    """Frames of a window -> its vectors."""
 
     def __init__(self, front_end: FrontEnd, encoder: SpeechEncoder) -> None:
         self._front_end, self._encoder = front_end, encoder
 
     @torch.no_grad()
-    def __call__(self, frames: Tensor, speech: Tensor) -> Tensor:
-        """Frame features (batch, T, N_FRAME_FEATURES) and mask (batch, T) of 0 and 1 -> (batch, N_EMBEDDING).
+    def __call__(self, frames: Tensor, speech: Tensor) -> Encoded:
+        """Frame features (batch, T, N_FRAME_FEATURES) and mask (batch, T) of 0 and 1, T at most `_WINDOW_FRAMES`.
 
-        T at most `_WINDOW_FRAMES`. What is outside of the mask has no influence; no speech at all gives finite numbers."""
+        What is outside of the mask has no influence; no speech at all gives finite numbers."""
         missing = _WINDOW_FRAMES - frames.shape[1]
         relative = self._front_end.relative(frames, speech)
         log_mel = self._front_end.encoder_input(speech, relative)
-        log_mel = torch.nn.functional.pad(log_mel, (0, 0, missing, 0), value=self._silence)
-        heard = torch.nn.functional.pad(speech, (missing, 0)).view(len(speech), -1, 2).amax(-1)
-        parts = [part for depth in self._encoder(log_mel, heard > 0) for part in masked_statistics(depth, heard)]
-        return torch.cat([*parts, functionals(self._front_end.network_input(frames, speech, relative), speech)], dim=-1)
+        log_mel = torch.nn.functional.pad(log_mel, (0, 0, missing, 0), value=self._front_end.encoder_floor)
+        depths = self._encoder(log_mel, _steps(speech) > 0)
+        return Encoded(depths, self._front_end.network_input(frames, speech, relative))
 
-    @property
-    def _silence(self) -> float:
-        return self._front_end.encoder_floor
+
+def newest(speech: Tensor) -> Tensor:
+    """Of a mask (batch, T) the last NEWEST frames of speech."""
+    return speech * (speech.flip(-1).cumsum(-1).flip(-1) <= NEWEST)
+
+
+def _steps(frames: Tensor) -> Tensor:
+    """A mask of frames (batch, T) as one of the encoder's steps of two frames (batch, 150)."""
+    padded = torch.nn.functional.pad(frames, (_WINDOW_FRAMES - frames.shape[1], 0))
+    return padded.view(len(frames), -1, 2).amax(-1)
 
 
 def masked_statistics(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,9 +43,7 @@ def measures(points: Tensor) -> dict[str, Tensor]:
         "lip_gap": lambda: above(UPPER_LIP, LOWER_LIP),
         "jaw": lambda: above(NOSE_BASE, CHIN),
         "mouth_width": lambda: (points[MOUTH_CORNERS[1]] - points[MOUTH_CORNERS[0]]) @ across,
-        "gaze": lambda: (
-            points[list(IRISES)].mean(0) - points[[*OUTER_EYE_CORNERS, *INNER_EYE_CORNERS]].mean(0)
-        ) @ across,
+        "gaze": lambda: (points[list(IRISES)].mean(0) - points[[*OUTER_EYE_CORNERS, *INNER_EYE_CORNERS]].mean(0)) @ across,
     }
     return {name: values[name]() / unit for name in MEASURES}
 

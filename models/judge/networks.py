@@ -16,6 +16,7 @@ from models.errors import UserError
 
 Role = Literal["steer", "judge", "geometry"]
 
+
 @dataclass(frozen=True)
 class Network:
     """One file: where it lies in the folder of networks, its digest, its part in the work, its licence and its origin."""

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from voices import demo_voice
 
-from models.emotion.embedding import N_EMBEDDING, N_ENCODED, WindowEmbedding, functionals, masked_statistics
+from models.emotion.embedding import (
+    N_EMBEDDING,
+    N_ENCODED,
+    NEWEST,
+    WindowEmbedding,
+    functionals,
+    masked_statistics,
+    newest,
+)
 from models.emotion.front_end import N_FEATURES, VOICED, FrontEnd
 from models.emotion.speech_encoder import SpeechEncoder
 
@@ -32,22 +40,26 @@ def likeness(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(torch.nn.functional.cosine_similarity(a, b))
 
 
+def vector(embedding: WindowEmbedding, frames: torch.Tensor, speech: torch.Tensor) -> torch.Tensor:
+    return embedding(frames, speech).over(speech)
+
+
 def test_one_vector_per_window_of_any_length(embedding: WindowEmbedding, frames: torch.Tensor) -> None:
     for length in (20, 151, 297):
-        vector = embedding(frames[:, :length], torch.ones(1, length))
-        assert vector.shape == (1, N_EMBEDDING) and bool(vector.isfinite().all())
+        found = vector(embedding, frames[:, :length], torch.ones(1, length))
+        assert found.shape == (1, N_EMBEDDING) and bool(found.isfinite().all())
 
 
 def test_no_speech_at_all_gives_finite_numbers(embedding: WindowEmbedding, frames: torch.Tensor) -> None:
-    assert bool(embedding(frames, torch.zeros(1, frames.shape[1])).isfinite().all())
+    assert bool(vector(embedding, frames, torch.zeros(1, frames.shape[1])).isfinite().all())
 
 
 def test_what_is_outside_of_speech_has_no_influence(embedding: WindowEmbedding, frames: torch.Tensor) -> None:
     speech = torch.zeros(1, frames.shape[1])
     speech[:, 40:160] = 1.0
     disturbed = torch.where(speech[..., None] > 0, frames, torch.randn_like(frames))
-    assert torch.equal(embedding(frames, speech), embedding(disturbed, speech))
-    assert not torch.equal(embedding(frames, speech), embedding(frames, torch.ones_like(speech)))
+    assert torch.equal(vector(embedding, frames, speech), vector(embedding, disturbed, speech))
+    assert not torch.equal(vector(embedding, frames, speech), vector(embedding, frames, torch.ones_like(speech)))
 
 
 @settings(deadline=None, max_examples=8)
@@ -55,9 +67,27 @@ def test_what_is_outside_of_speech_has_no_influence(embedding: WindowEmbedding, 
 def test_gain_is_not_heard(embedding: WindowEmbedding, front_end: FrontEnd, gain_db: float) -> None:
     sound = torch.from_numpy(demo_voice()[16_000:64_000])
     speech = torch.ones(1, 297)
-    plain, loud = (embedding(front_end.frame_features(x)[None], speech) for x in (sound, sound * 10 ** (gain_db / 20)))
+    plain, loud = (vector(embedding, front_end.frame_features(x)[None], speech) for x in (sound, sound * 10 ** (gain_db / 20)))
     assert likeness(plain[:, :N_ENCODED], loud[:, :N_ENCODED]) > 0.9999
     assert likeness(plain[:, N_ENCODED:], loud[:, N_ENCODED:]) > 0.995
+
+
+def test_the_newest_speech_is_the_last_of_it_wherever_pauses_are() -> None:
+    speech = torch.ones(2, 297)
+    speech[1, 200:260] = 0.0
+    kept = newest(speech)
+    assert kept.sum(1).tolist() == [NEWEST, NEWEST]
+    assert kept[0].nonzero().min() == 297 - NEWEST
+    assert kept[1].nonzero().min() == 297 - NEWEST - 60
+    few = torch.zeros(1, 297)
+    few[:, 100:130] = 1.0
+    assert torch.equal(newest(few), few)
+
+
+def test_the_newest_speech_has_a_vector_of_its_own(embedding: WindowEmbedding, frames: torch.Tensor) -> None:
+    speech = torch.ones(1, frames.shape[1])
+    encoded = embedding(frames, speech)
+    assert not torch.equal(encoded.over(speech), encoded.over(newest(speech)))
 
 
 def test_statistics_are_mean_and_deviation_where_speech_is() -> None:

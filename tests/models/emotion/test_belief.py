@@ -1,0 +1,65 @@
+"""A belief follows clear verdicts soon, and single wrong ones not at all."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from models.emotion.belief import Belief
+from models.labels import EMOTIONS, NEUTRAL
+
+HOP = 0.1
+ANGRY, HAPPY = EMOTIONS.index("angry"), EMOTIONS.index("happy")
+
+
+def says(emotion: int, sureness: float = 1.5) -> np.ndarray:
+    return (np.eye(len(EMOTIONS), dtype=np.float32) * sureness)[emotion]
+
+
+def after(belief: Belief, emotion: int, hops: int, sureness: float = 1.5) -> np.ndarray:
+    for _ in range(hops):
+        believed = belief.step(says(emotion, sureness), HOP, HOP)
+    return believed
+
+
+def test_steady_verdicts_add_up() -> None:
+    belief = Belief()
+    assert after(belief, HAPPY, 2)[HAPPY] < after(belief, HAPPY, 10)[HAPPY]
+    assert after(belief, HAPPY, 20)[HAPPY] > 0.9
+
+
+def test_a_few_wrong_verdicts_do_not_turn_it_but_a_second_of_them_does() -> None:
+    belief = Belief()
+    after(belief, HAPPY, 30)
+    assert after(belief, ANGRY, 3).argmax() == HAPPY
+    assert after(belief, ANGRY, 10).argmax() == ANGRY
+
+
+def test_verdicts_without_new_speech_change_little() -> None:
+    belief = Belief()
+    before = after(belief, HAPPY, 20)
+    for _ in range(10):
+        paused = belief.step(says(ANGRY, 5.0), 0.0, HOP)
+    assert paused.argmax() == HAPPY and before[HAPPY] - paused[HAPPY] < 0.2
+
+
+def test_neutral_is_given_a_little_ahead() -> None:
+    assert after(Belief(), NEUTRAL, 5)[NEUTRAL] > after(Belief(), HAPPY, 5)[HAPPY]
+    assert Belief().step(np.zeros(5, np.float32), HOP, HOP).argmax() == NEUTRAL
+
+
+def test_reset_forgets() -> None:
+    belief = Belief()
+    first = belief.step(says(HAPPY), HOP, HOP)
+    after(belief, ANGRY, 30)
+    belief.reset()
+    assert np.array_equal(belief.step(says(HAPPY), HOP, HOP), first)
+
+
+@given(arrays(np.float32, (40, 5), elements=st.floats(-60, 60, width=32)), st.floats(0, 0.1))
+def test_probabilities_whatever_is_heard(verdicts: np.ndarray, new_speech: float) -> None:
+    belief = Belief()
+    for logits in verdicts:
+        believed = belief.step(logits, new_speech, HOP)
+        assert believed.sum() == pytest.approx(1.0, abs=1e-5) and bool((believed >= 0).all())
