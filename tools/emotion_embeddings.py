@@ -16,6 +16,7 @@ from tools.emotion_examples import Indices, Windows, voice_numbers
 
 _SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
 _STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
+_LEAST_WINDOWS, _LEAST_EMOTIONS = 3, 4  # of a voice in one room, to tell what its emotions change
 _NEWEST_SHARE: Final = 0.4  # of examples that are a window's newest speech only
 
 
@@ -77,6 +78,22 @@ class Examples:
         vectors, w = self._vectors[rows].float(), torch.from_numpy(weight).float()
         mean = w @ vectors
         return mean, (w @ (vectors - mean).square()).sqrt().clamp(min=1e-3)
+
+    def shifts(self, among: Indices) -> Tensor:
+        """How far each emotion moves a voice's vectors away from its mean over the emotions, (5, N_EMBEDDING): the mean over the
+        voices of the clips `among` that have enough of them."""
+        moved: list[list[Tensor]] = [[] for _ in EMOTIONS]
+        for rows in self._of_voice:
+            rows = rows[np.isin(self._clip[rows], among)]
+            labels = self.emotion[self._clip[rows]]
+            own = {e: self._vectors[rows[labels == e]].float() for e in range(len(EMOTIONS))}
+            means = {e: vectors.mean(0) for e, vectors in own.items() if len(vectors) >= _LEAST_WINDOWS}
+            if len(means) >= _LEAST_EMOTIONS:
+                centre_of = torch.stack(list(means.values())).mean(0)
+                for e, mean in means.items():
+                    moved[e].append(mean - centre_of)
+        none = torch.zeros(self._vectors.shape[1])
+        return torch.stack([torch.stack(own).mean(0) if own else none for own in moved])
 
     def batches(self, among: Indices, everyone: NDArray[np.float32], size: int, seed: int) -> Iterator[Batch]:
         """Training batches without end: corpora alike, emotions alike, strangers and known voices mixed."""

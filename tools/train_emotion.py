@@ -114,6 +114,7 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
     mean, std = study.examples.statistics(among)
     network.mean.copy_(mean)
     network.std.copy_(std)
+    network.shifts.copy_(study.examples.shifts(among))
     average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=0.05)
     n_steps = n_samples // _BATCH

@@ -70,7 +70,9 @@ class EmotionClassifier:
         self.embed: Callable[[Tensor, Tensor], Encoded] = WindowEmbedding(self._front_end, encoder)
         """Frames of a window -> its vectors: by far the most of the work, and the same whatever is known of the voice."""
         self._voice_activity = VoiceActivity(voice_activity)
-        self._voice = VoiceMean(network.mean.numpy())
+        self.shifts: Final = network.shifts.numpy()
+        """How far each emotion moves a voice's vectors away from its mean (5, N_EMBEDDING)."""
+        self._voice = VoiceMean(network.mean.numpy(), self.shifts)
         self._belief = Belief()
         self._window_frames = n_frames(self.WINDOW)
         state = network.state_dict()
@@ -145,9 +147,9 @@ class EmotionClassifier:
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
         self.window = Window(embedding, recent, int(mask.sum()), n_new)
         verdict = self._judge(np.stack([embedding, recent]))
-        self._voice.add(embedding, n_new, torch.softmax(torch.from_numpy(verdict.logits[0]), dim=-1).numpy())
-
         believed = self._belief.step(verdict.logits[1], n_new / FRAMES_PER_SECOND, self.HOP / self.SAMPLE_RATE)
+        self._voice.add(embedding, n_new, believed)
+
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
         return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)
 

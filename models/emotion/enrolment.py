@@ -1,8 +1,9 @@
 """Learns a `VoiceProfile` from recordings of one performer: plain talk, or sentences whose emotion is known.
 
-The mean is that of all speech, each known emotion weighing alike. The correction is logistic regression on the labelled
-sentences with the network's own logits as the offset and a penalty on the weights, so that without evidence nothing is
-corrected (maximum a posteriori adaptation). The penalty was chosen by the log loss on held-out speakers (docs/emotion.md).
+The mean is that of all speech, each known emotion weighing alike, less the shift that each usually makes. The correction is
+logistic regression on the labelled sentences with the network's own logits as the offset and a penalty on the weights, so that
+without evidence nothing is corrected (maximum a posteriori adaptation). The penalty was chosen by the log loss on held-out
+speakers (docs/emotion.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from models.emotion.embedding import N_EMBEDDING
 from models.emotion.voice_mean import FRAMES_PER_SECOND
 from models.emotion.voice_profile import VoiceProfile, no_correction
 from models.errors import UserError
-from models.labels import EMOTIONS
+from models.labels import EMOTIONS, NEUTRAL
 
 Floats = NDArray[np.float32]
 
@@ -38,7 +39,7 @@ def enrol(classifier: EmotionClassifier, recordings: Sequence[Recording]) -> Voi
     """A profile for this classifier, which forgets its own and what it heard before. Raises UserError with too little speech."""
     classifier.adopt(None)
     heard = [list(_windows(classifier, recording.samples)) for recording in recordings]
-    total, count = _voice(heard, [recording.emotion for recording in recordings])
+    total, count = _voice(heard, [recording.emotion for recording in recordings], classifier.shifts)
     seconds = count / FRAMES_PER_SECOND
     if seconds < LEAST_SECONDS:
         raise UserError(
@@ -69,16 +70,17 @@ def _windows(classifier: EmotionClassifier, samples: Floats) -> Iterator[Window]
             yield classifier.window
 
 
-def _voice(heard: Sequence[Sequence[Window]], emotions: Sequence[int | None]) -> tuple[Floats, float]:
-    """Sum (N_EMBEDDING,) and count of frames of the voice, every frame of speech once.
+def _voice(heard: Sequence[Sequence[Window]], emotions: Sequence[int | None], shifts: Floats) -> tuple[Floats, float]:
+    """Sum (N_EMBEDDING,) and count of frames of the voice, every frame of speech once, less what the emotion adds.
 
-    Each known emotion weighs alike in the mean: a voice that was enrolled mostly angry is not an angry voice."""
+    Each emotion weighs alike in the mean; plain talk counts as neutral."""
     means, count = [], 0.0
     for emotion in set(emotions):
         windows = [w for own, label in zip(heard, emotions, strict=True) if label == emotion for w in own if w.n_new]
         if windows:
             frames = np.array([w.n_new for w in windows], np.float32)
-            means.append(np.average(np.stack([w.embedding for w in windows]), axis=0, weights=frames))
+            own = np.average(np.stack([w.embedding for w in windows]), axis=0, weights=frames)
+            means.append(own - shifts[NEUTRAL if emotion is None else emotion])
             count += float(frames.sum())
     mean = np.mean(means, axis=0) if means else np.zeros(N_EMBEDDING)
     return (mean * count).astype(np.float32), count

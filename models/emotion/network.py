@@ -21,15 +21,18 @@ class Verdict(NamedTuple):
 
 
 class EmotionNetwork(nn.Module):
-    """Embeddings -> `Verdict`. `mean` and `std` (N_EMBEDDING,) come from the training data, every corpus counting alike."""
+    """Embeddings -> `Verdict`. `mean` and `std` (N_EMBEDDING,) come from the training data, every corpus counting alike; `shifts`
+    (5, N_EMBEDDING) are how far each emotion moves a voice's vectors away from its mean over all five, in the mean of voices."""
 
     mean: Tensor
     std: Tensor
+    shifts: Tensor
 
     def __init__(self, width: int = 256, dropout: float = 0.3) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(N_EMBEDDING))
         self.register_buffer("std", torch.ones(N_EMBEDDING))
+        self.register_buffer("shifts", torch.zeros(len(EMOTIONS), N_EMBEDDING))
         self.layers = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(N_EMBEDDING + 1, width), nn.SiLU(),
             nn.Dropout(dropout), nn.Linear(width, len(EMOTIONS) + 2),

@@ -1,8 +1,8 @@
 """What a voice sounds like on average, so that a deep or bright voice is not taken for a mood.
 
 Subtracting the speaker's own mean is worth more than any network (docs/emotion.md). But the mean of a minute of anger
-would make anger the norm, so the running mean is guarded: it starts to count after some seconds of speech, moves with
-a long time constant, and moves slowly while the verdicts are one-sided.
+would make anger the norm. So from every vector the shift that the heard emotion usually makes is taken first: what is left is
+the voice, whatever mood it was in. The mean starts to count after some seconds of speech and moves with a long time constant.
 """
 
 import math
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from models.emotion.embedding import N_EMBEDDING
 from models.emotion.front_end import HOP_LENGTH, SAMPLE_RATE
-from models.labels import EMOTIONS, NEUTRAL
 
 Floats = NDArray[np.float32]
 
@@ -21,9 +20,6 @@ FRAMES_PER_SECOND: Final = SAMPLE_RATE / HOP_LENGTH
 PRIOR_SECONDS: Final = 6.0  # of speech that the mean of all voices weighs
 _FIRST_SECONDS: Final = 2.0  # of speech before the voice counts at all
 _MEMORY_SECONDS: Final = 90.0  # of speech that the mean remembers
-_VERDICT_SECONDS: Final = 12.0  # of speech over which verdicts are looked at
-_ONE_SIDED: Final = 0.55  # share of one emotion (not neutral) from which adaptation slows ...
-_STUCK: Final = 0.85  # ... and at which it has nearly stopped
 
 
 def centre(total: Floats, count: float, everyone: Floats) -> tuple[Floats, float]:
@@ -39,34 +35,25 @@ def centre(total: Floats, count: float, everyone: Floats) -> tuple[Floats, float
 class VoiceMean:
     """The running mean of one voice."""
 
-    def __init__(self, everyone: Floats) -> None:
-        """`everyone`: mean of all voices (N_EMBEDDING,), what is subtracted from a stranger."""
-        self._everyone = everyone
+    def __init__(self, everyone: Floats, shifts: Floats) -> None:
+        """`everyone`: mean of all voices (N_EMBEDDING,), what is subtracted from a stranger. `shifts` (5, N_EMBEDDING): how far
+        each emotion moves a voice's vectors away from its mean."""
+        self._everyone, self._shifts = everyone, shifts
         self.reset()
 
     def reset(self, total: Floats | None = None, count: float = 0.0) -> None:
         """Forget the voice; or start with one that is known already, by its sum (N_EMBEDDING,) and count of frames."""
         self._total = np.zeros(N_EMBEDDING, np.float32) if total is None else total.copy()
         self._count = count
-        self._verdict = np.zeros(len(EMOTIONS), np.float32)
-        self._verdict[NEUTRAL] = 1.0
 
     def add(self, embedding: Floats, heard: float, verdict: Floats) -> None:
         """The newest window (N_EMBEDDING,), how many frames of speech were new in it, and what is heard: probabilities (5,)."""
         if heard == 0.0:
             return
-        blend = 1.0 - math.exp(-heard / (_VERDICT_SECONDS * FRAMES_PER_SECOND))
-        self._verdict += blend * (verdict - self._verdict)
-        rate = self._rate()
         # Forgetting in speech time: the sums never exceed the memory's length, so the newest always counts a little.
-        keep = math.exp(-rate * heard / (_MEMORY_SECONDS * FRAMES_PER_SECOND))
-        self._total = keep * self._total + rate * heard * embedding
-        self._count = keep * self._count + rate * heard
-
-    def _rate(self) -> float:
-        """1 while the emotions vary or are neutral, towards 0.05 while one of the others fills the last seconds."""
-        one_sided = float(np.delete(self._verdict, NEUTRAL).max())
-        return float(np.clip((_STUCK - one_sided) / (_STUCK - _ONE_SIDED), 0.05, 1.0))
+        keep = math.exp(-heard / (_MEMORY_SECONDS * FRAMES_PER_SECOND))
+        self._total = (keep * self._total + heard * (embedding - verdict @ self._shifts)).astype(np.float32)
+        self._count = keep * self._count + heard
 
     def centre(self) -> tuple[Floats, float]:
         """What to subtract (N_EMBEDDING,) and how well the voice is known, 0..1; see `centre`."""
