@@ -16,6 +16,7 @@ from tools.emotion_examples import Indices, Windows, voice_numbers
 
 _SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
 _STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
+_AS_RECORDED_SHARE: Final = 0.4  # of examples that were not recorded anew under made-up conditions
 _LEAST_WINDOWS, _LEAST_EMOTIONS = 3, 4  # of a voice in one room, to tell what its emotions change
 _NEWEST_SHARE: Final = 0.4  # of examples that are a window's newest speech only
 
@@ -34,9 +35,8 @@ def embed(embedding: WindowEmbedding, windows: Iterator[Windows]) -> Embedded:
     """All of them."""
     parts = []
     for window in windows:
-        encoded = embedding(window.frames, window.speech)
-        vectors = [encoded.over(mask).half().numpy() for mask in (window.speech, newest(window.speech))]
-        parts.append((window.clips, window.speech.sum(1).numpy(), *vectors))
+        vectors = embedding(window.frames, window.speech).over(torch.stack([window.speech, newest(window.speech)], dim=1)).half()
+        parts.append((window.clips, window.speech.sum(1).numpy(), vectors[:, 0].numpy(), vectors[:, 1].numpy()))
     return Embedded(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -55,7 +55,7 @@ class Examples:
     """Draws training batches, and goes through test clips."""
 
     def __init__(self, clips: list[Clip], training: list[Embedded], test: Embedded) -> None:
-        """`training`: one `Embedded` for each copy of the clips."""
+        """`training`: one `Embedded` for each copy of the clips, the first as recorded."""
         self.emotion = np.array([clip.emotion for clip in clips])
         self.corpus = np.array([clip.corpus for clip in clips])
         self.intensity = np.array([clip.intensity for clip in clips], np.float32)
@@ -66,6 +66,7 @@ class Examples:
         self._test = test
         voices = voice_numbers(clips)
         copies = np.repeat(np.arange(len(training)), [len(part.clips) for part in training])
+        self._as_recorded = copies == 0
         # A voice in one room: only its windows there say what it sounds like there.
         self._voice = np.unique(np.stack([copies, voices[self._clip]]), axis=1, return_inverse=True)[1].ravel()
         order = np.argsort(self._voice, kind="stable")
@@ -143,7 +144,8 @@ class Examples:
         return clips, batch
 
     def _weights(self, among: Indices) -> tuple[Indices, NDArray[np.float64]]:
-        """Training rows of the clips `among`, and how often each is drawn: corpora alike, emotions within a corpus alike."""
+        """Training rows of the clips `among`, and how often each is drawn: corpora alike, emotions within a corpus alike, and as
+        recorded in a fixed share."""
         rows = np.flatnonzero(np.isin(self._clip, among))
         clips = self._clip[rows]
         weight = np.zeros(len(rows))
@@ -152,6 +154,9 @@ class Examples:
             cells = [cell for cell in cells if cell.any()]
             for cell in cells:
                 weight[cell] = (_SONG_WEIGHT if corpus.endswith("song") else 1.0) / len(cells) / cell.sum()
+        as_recorded = self._as_recorded[rows]
+        for those, share in ((as_recorded, _AS_RECORDED_SHARE), (~as_recorded, 1.0 - _AS_RECORDED_SHARE)):
+            weight[those] *= share / max(weight[those].sum(), 1e-9)
         return rows, weight / weight.sum()
 
     @staticmethod

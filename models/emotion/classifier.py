@@ -142,13 +142,12 @@ class EmotionClassifier:
             return nothing_heard()
 
         mask = torch.from_numpy(_newest_utterance(speech))[None]
-        encoded = self.embed(self._frames[None], mask)
-        embedding, recent = (encoded.over(frames)[0].numpy() for frames in (mask, newest(mask)))
+        vectors = self.embed(self._frames[None], mask).over(torch.stack([mask, newest(mask)], dim=1))[0].numpy()
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
-        self.window = Window(embedding, recent, int(mask.sum()), n_new)
-        verdict = self._judge(np.stack([embedding, recent]))
+        self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
+        verdict = self._judge(vectors)
         believed = self._belief.step(verdict.logits[1], n_new / FRAMES_PER_SECOND, self.HOP / self.SAMPLE_RATE)
-        self._voice.add(embedding, n_new, believed)
+        self._voice.add(vectors[0], n_new, believed)
 
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
         return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)

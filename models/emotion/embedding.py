@@ -30,7 +30,7 @@ class Encoded(NamedTuple):
     features: Tensor
 
     def over(self, frames: Tensor) -> Tensor:
-        """Statistics over the frames where the mask (batch, T) is 1, all of them speech -> (batch, N_EMBEDDING)."""
+        """Statistics over the frames where a mask is 1, all of them speech: masks (batch, K, T) -> (batch, K, N_EMBEDDING)."""
         heard = _steps(frames)
         parts = [part for depth in self.depths for part in masked_statistics(depth, heard)]
         return torch.cat([*parts, functionals(self.features, frames)], dim=-1)
@@ -61,32 +61,38 @@ def newest(speech: Tensor) -> Tensor:
 
 
 def _steps(frames: Tensor) -> Tensor:
-    """A mask of frames (batch, T) as one of the encoder's steps of two frames (batch, 150)."""
-    padded = torch.nn.functional.pad(frames, (_WINDOW_FRAMES - frames.shape[1], 0))
-    return padded.view(len(frames), -1, 2).amax(-1)
+    """Masks of frames (..., T) as those of the encoder's steps of two frames (..., 150)."""
+    padded = torch.nn.functional.pad(frames, (_WINDOW_FRAMES - frames.shape[-1], 0))
+    return padded.view(*padded.shape[:-1], -1, 2).amax(-1)
 
 
 def masked_statistics(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over time of x (batch, T, C) where weight (batch, T) is 1; zeros where it nowhere is."""
-    weight = weight.unsqueeze(-1)
-    total = weight.sum(1, keepdim=True).clamp(min=1.0)
-    mean = (x * weight).sum(1, keepdim=True) / total
-    deviation = ((x - mean).square() * weight).sum(1, keepdim=True).div(total).sqrt()
-    return mean.squeeze(1), deviation.squeeze(1)
+    """Mean and standard deviation over time of x (batch, T, C) where each weight (batch, K, T) is 1, each (batch, K, C); zeros
+    where it nowhere is."""
+    share = _share(weight)
+    centre = share[:, :1] @ x  # squares of what is left lose no digits
+    moved = x - centre
+    mean = share @ moved
+    deviation = (share @ moved.square() - mean.square()).clamp(min=0.0).sqrt()
+    return (mean + centre) * share.any(-1, keepdim=True), deviation
 
 
 def functionals(x: Tensor, speech: Tensor) -> Tensor:
-    """Features (batch, T, N_FEATURES) of `FrontEnd.network_input` -> (batch, 6 * N_FEATURES + 1): mean and deviation over speech
-    and over voiced speech, deviation of the change over 20 and over 100 ms; share of voiced speech."""
-    voice = speech * x[..., VOICED]
-    weights = torch.stack([speech, voice], dim=1)  # (batch, 2, T)
-    count = weights.sum(-1, keepdim=True)
-    share = weights / count.clamp(min=1.0)
+    """Features (batch, T, N_FEATURES) of `FrontEnd.network_input`, masks (batch, K, T) -> (batch, K, 6 * N_FEATURES + 1): mean
+    and deviation over speech and over voiced speech, deviation of the change over 20 and over 100 ms; share of voiced speech."""
+    voice = speech * x[:, None, :, VOICED]
+    share = _share(torch.cat([speech, voice], dim=1))
     mean = share @ x
     deviation = (share @ (x * x) - mean * mean).clamp(min=0.0).add(_EPSILON).sqrt()
-    parts = [mean.flatten(1), deviation.flatten(1)]
+    parts = [*mean.chunk(2, dim=1), *deviation.chunk(2, dim=1)]
     for step in (2, 10):
-        both = (voice[:, step:] * voice[:, :-step]).unsqueeze(1)
+        both = _share(voice[..., step:] * voice[..., :-step])
         change = x[:, step:] - x[:, :-step]
-        parts.append((both @ (change * change) / both.sum(-1, keepdim=True).clamp(min=1.0)).add(_EPSILON).sqrt().squeeze(1))
-    return torch.cat([*parts, count[:, 1] / count[:, 0].clamp(min=1.0)], dim=-1)
+        parts.append((both @ (change * change)).add(_EPSILON).sqrt())
+    voiced = voice.sum(-1, keepdim=True) / speech.sum(-1, keepdim=True).clamp(min=1.0)
+    return torch.cat([*parts, voiced], dim=-1)
+
+
+def _share(weight: Tensor) -> Tensor:
+    """Masks whose sum is 1, or all zeros."""
+    return weight / weight.sum(-1, keepdim=True).clamp(min=1.0)

@@ -41,7 +41,7 @@ def likeness(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def vector(embedding: WindowEmbedding, frames: torch.Tensor, speech: torch.Tensor) -> torch.Tensor:
-    return embedding(frames, speech).over(speech)
+    return embedding(frames, speech).over(speech[:, None])[:, 0]
 
 
 def test_one_vector_per_window_of_any_length(embedding: WindowEmbedding, frames: torch.Tensor) -> None:
@@ -86,24 +86,29 @@ def test_the_newest_speech_is_the_last_of_it_wherever_pauses_are() -> None:
 
 def test_the_newest_speech_has_a_vector_of_its_own(embedding: WindowEmbedding, frames: torch.Tensor) -> None:
     speech = torch.ones(1, frames.shape[1])
-    encoded = embedding(frames, speech)
-    assert not torch.equal(encoded.over(speech), encoded.over(newest(speech)))
+    both = embedding(frames, speech).over(torch.stack([speech, newest(speech)], dim=1))
+    assert torch.allclose(both[:, 0], vector(embedding, frames, speech), atol=1e-5)
+    assert not torch.allclose(both[:, 0], both[:, 1], atol=0.1)
 
 
 def test_statistics_are_mean_and_deviation_where_speech_is() -> None:
     x = torch.randn(2, 50, 4, generator=torch.Generator().manual_seed(0))
     weight = torch.zeros(2, 50)
     weight[:, 10:30] = 1.0
-    mean, deviation = masked_statistics(x, weight)
-    assert np.allclose(mean, x[:, 10:30].mean(1), atol=1e-5)
-    assert np.allclose(deviation, x[:, 10:30].std(1, correction=0), atol=1e-5)
+    later = torch.zeros(2, 50)
+    later[:, 25:30] = 1.0
+    mean, deviation = masked_statistics(x + 50.0, torch.stack([weight, later, torch.zeros(2, 50)], dim=1))
+    for number, part in enumerate((x[:, 10:30], x[:, 25:30])):
+        assert np.allclose(mean[:, number], part.mean(1) + 50.0, atol=1e-4)
+        assert np.allclose(deviation[:, number], part.std(1, correction=0), atol=1e-4)
+    assert not mean[:, 2].any() and not deviation[:, 2].any()
 
 
 def test_functionals_tell_steady_from_moving_voices() -> None:
     x = torch.zeros(2, 100, N_FEATURES)
     x[..., VOICED] = 1.0
     x[1, :, 0] = torch.sin(torch.arange(100) / 3.0)
-    steady, moving = functionals(x, torch.ones(2, 100))
+    steady, moving = functionals(x, torch.ones(2, 1, 100))[:, 0]
     change_over_20_ms = 4 * N_FEATURES
     assert float(moving[change_over_20_ms]) > 5 * float(steady[change_over_20_ms])
     assert float(steady[-1]) == 1.0  # all of it is voiced
