@@ -99,7 +99,7 @@ class Expression(Section):
     """How the voice becomes movement."""
 
     strength: float = option(1.0, "how far the face goes", flag="--strength", metavar="X", ge=0, le=2)
-    attack: float = option(0.6, "time in which an emotion reaches 90 % of its target", unit="s", ge=0, le=10)
+    attack: float = option(0.4, "time in which an emotion reaches 90 % of its target", unit="s", ge=0, le=10)
     release: float = option(1.5, "time in which the face lets go to 10 %", unit="s", ge=0, le=10)
     hold: float = option(1.0, "how long an expression stays after the voice ends", unit="s", ge=0, le=10)
     mouth: float = option(1.0, "how strongly the voice moves mouth and brows at once", ge=0, le=2)
