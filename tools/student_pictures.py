@@ -189,9 +189,7 @@ class Recorder:
         return self._steering.points(image, view)
 
 
-def search_files(
-    student: Path, networks: Path, folder: Path, faces: int, tell: Callable[[str], None] = lambda _: None
-) -> None:
+def search_files(student: Path, networks: Path, folder: Path, faces: int, tell: Callable[[str], None] = lambda _: None) -> None:
     """Search what is missing of `faces` faces, steered by the student, and label what it was shown on the way.
 
     A file for each face: pictures of walks and full ones. Raises `UserError`.
