@@ -10,13 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.labels import EMOTIONS
+from models.labels import EMOTIONS, NEUTRAL
 
 Floats = NDArray[np.float32]
 
 # Found on streams made of clips of voices the networks never heard (docs/emotion.md).
 _WEIGHT: Final = 5.0  # of a verdict, per second of new speech
 _CHANGE: Final = 0.1  # probability per second that the emotion changes
+_NEUTRAL_BIAS: Final = 0.15  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
@@ -34,7 +35,9 @@ class Belief:
     def step(self, logits: Floats, new_speech: float, elapsed: float) -> Floats:
         """Calibrated logits (5,) of the newest speech, seconds of it that are new, seconds since the last step -> probabilities
         (5,)."""
-        verdict = np.exp(logits.astype(np.float64) - logits.max())
+        biased = logits.astype(np.float64)
+        biased[NEUTRAL] += _NEUTRAL_BIAS
+        verdict = np.exp(biased - biased.max())
         verdict = (1.0 - _DOUBT) * verdict / verdict.sum() + _DOUBT / len(EMOTIONS)
         change = 1.0 - (1.0 - _CHANGE) ** elapsed
         belief = ((1.0 - change) * self._belief + change * _FIRST) * verdict ** (_WEIGHT * new_speech)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.emotion.belief import Belief
-from models.labels import EMOTIONS
+from models.labels import EMOTIONS, NEUTRAL
 
 HOP = 0.1
 ANGRY, HAPPY = EMOTIONS.index("angry"), EMOTIONS.index("happy")
@@ -42,6 +42,11 @@ def test_verdicts_without_new_speech_change_little() -> None:
     for _ in range(10):
         paused = belief.step(says(ANGRY, 5.0), 0.0, HOP)
     assert paused.argmax() == HAPPY and before[HAPPY] - paused[HAPPY] < 0.2
+
+
+def test_neutral_is_given_a_little_ahead() -> None:
+    assert after(Belief(), NEUTRAL, 5)[NEUTRAL] > after(Belief(), HAPPY, 5)[HAPPY]
+    assert Belief().step(np.zeros(5, np.float32), HOP, HOP).argmax() == NEUTRAL
 
 
 def test_reset_forgets() -> None:
