@@ -153,8 +153,8 @@ class EmotionClassifier:
         return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)
 
     def logits(self, window: Window) -> Floats:
-        """Calibrated logits (5,) of a window, for the voice as it is known now."""
-        logits: Floats = self._judge(window.embedding[None]).logits[0]
+        """Calibrated logits (5,) of a window's newest speech, for the voice as it is known now."""
+        logits: Floats = self._judge(window.newest[None]).logits[0]
         return logits
 
     @torch.no_grad()
@@ -171,8 +171,8 @@ class EmotionClassifier:
         return _Judgement(logits, verdict.arousal.numpy() / np.float32(temperature), verdict.intensity.numpy())
 
     def standardised(self, window: Window) -> Floats:
-        """A window's vector (N_EMBEDDING,) as the network sees it, minus the voice as it is known now."""
-        embedding, centre = torch.from_numpy(window.embedding), torch.from_numpy(self._voice.centre()[0])
+        """The vector (N_EMBEDDING,) of a window's newest speech as the network sees it, minus the voice as it is known now."""
+        embedding, centre = torch.from_numpy(window.newest), torch.from_numpy(self._voice.centre()[0])
         values: Floats = self._network.standardised(embedding, centre).numpy()
         return values
 
