@@ -2,7 +2,8 @@
 
 A hidden Markov model's forward step over the five emotions. Hops overlap, so each verdict counts only as much as it is new. A
 longer window is right more often, but holds the old emotion for as long as it is; this forgets it as soon as the new one is
-clear, and in steady speech remembers longer than any window.
+clear, and in steady speech remembers longer than any window. The whole window's verdict stands beside it, so that a single
+sentence is heard as well as by the window alone.
 """
 
 from typing import Final
@@ -15,9 +16,10 @@ from models.labels import EMOTIONS, NEUTRAL
 Floats = NDArray[np.float32]
 
 # Found on streams made of clips of voices the networks never heard (docs/emotion.md).
-_WEIGHT: Final = 5.0  # of a verdict, per second of new speech
+_WEIGHT: Final = 3.0  # of a verdict, per second of new speech
+_WINDOW_WEIGHT: Final = 0.5  # of the whole window's verdict, beside what has added up
 _CHANGE: Final = 0.1  # probability per second that the emotion changes
-_NEUTRAL_BIAS: Final = 0.15  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
+_NEUTRAL_BIAS: Final = 0.1  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
@@ -32,14 +34,19 @@ class Belief:
         """Nothing is known."""
         self._belief = _FIRST.copy()
 
-    def step(self, logits: Floats, new_speech: float, elapsed: float) -> Floats:
-        """Calibrated logits (5,) of the newest speech, seconds of it that are new, seconds since the last step -> probabilities
-        (5,)."""
-        biased = logits.astype(np.float64)
+    def step(self, newest: Floats, window: Floats, new_speech: float, elapsed: float) -> Floats:
+        """Calibrated logits (5,) of the newest speech and of the whole window's, seconds of speech that are new, seconds since the
+        last step -> probabilities (5,)."""
+        biased = newest.astype(np.float64)
         biased[NEUTRAL] += _NEUTRAL_BIAS
-        verdict = np.exp(biased - biased.max())
-        verdict = (1.0 - _DOUBT) * verdict / verdict.sum() + _DOUBT / len(EMOTIONS)
+        verdict = (1.0 - _DOUBT) * _softmax(biased) + _DOUBT / len(EMOTIONS)
         change = 1.0 - (1.0 - _CHANGE) ** elapsed
         belief = ((1.0 - change) * self._belief + change * _FIRST) * verdict ** (_WEIGHT * new_speech)
         self._belief = belief / belief.sum()
-        return self._belief.astype(np.float32)
+        with_window = self._belief * _softmax(_WINDOW_WEIGHT * window.astype(np.float64))
+        return (with_window / with_window.sum()).astype(np.float32)
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    likely: NDArray[np.float64] = np.exp(logits - logits.max())
+    return likely / likely.sum()

@@ -146,7 +146,8 @@ class EmotionClassifier:
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
         self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
         verdict = self._judge(vectors)
-        believed = self._belief.step(verdict.logits[1], n_new / FRAMES_PER_SECOND, self.HOP / self.SAMPLE_RATE)
+        window, recent = verdict.logits
+        believed = self._belief.step(recent, window, n_new / FRAMES_PER_SECOND, self.HOP / self.SAMPLE_RATE)
         self._voice.add(vectors[0], n_new, believed)
 
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())

@@ -10,6 +10,7 @@ from models.emotion.belief import Belief
 from models.labels import EMOTIONS, NEUTRAL
 
 HOP = 0.1
+UNDECIDED = np.zeros(len(EMOTIONS), np.float32)
 ANGRY, HAPPY = EMOTIONS.index("angry"), EMOTIONS.index("happy")
 
 
@@ -19,7 +20,7 @@ def says(emotion: int, sureness: float = 1.5) -> np.ndarray:
 
 def after(belief: Belief, emotion: int, hops: int, sureness: float = 1.5) -> np.ndarray:
     for _ in range(hops):
-        believed = belief.step(says(emotion, sureness), HOP, HOP)
+        believed = belief.step(says(emotion, sureness), UNDECIDED, HOP, HOP)
     return believed
 
 
@@ -33,33 +34,40 @@ def test_a_few_wrong_verdicts_do_not_turn_it_but_a_second_of_them_does() -> None
     belief = Belief()
     after(belief, HAPPY, 30)
     assert after(belief, ANGRY, 3).argmax() == HAPPY
-    assert after(belief, ANGRY, 10).argmax() == ANGRY
+    assert after(belief, ANGRY, 12).argmax() == ANGRY
 
 
 def test_verdicts_without_new_speech_change_little() -> None:
     belief = Belief()
     before = after(belief, HAPPY, 20)
     for _ in range(10):
-        paused = belief.step(says(ANGRY, 5.0), 0.0, HOP)
+        paused = belief.step(says(ANGRY, 5.0), UNDECIDED, 0.0, HOP)
     assert paused.argmax() == HAPPY and before[HAPPY] - paused[HAPPY] < 0.2
 
 
 def test_neutral_is_given_a_little_ahead() -> None:
     assert after(Belief(), NEUTRAL, 5)[NEUTRAL] > after(Belief(), HAPPY, 5)[HAPPY]
-    assert Belief().step(np.zeros(5, np.float32), HOP, HOP).argmax() == NEUTRAL
+    assert Belief().step(UNDECIDED, UNDECIDED, HOP, HOP).argmax() == NEUTRAL
+
+
+def test_the_whole_window_counts_beside_what_added_up() -> None:
+    belief = Belief()
+    assert belief.step(says(HAPPY, 0.5), says(ANGRY, 3.0), HOP, HOP).argmax() == ANGRY
+    after(belief, HAPPY, 40)
+    assert belief.step(says(HAPPY, 0.5), says(ANGRY, 3.0), HOP, HOP).argmax() == HAPPY
 
 
 def test_reset_forgets() -> None:
     belief = Belief()
-    first = belief.step(says(HAPPY), HOP, HOP)
+    first = belief.step(says(HAPPY), UNDECIDED, HOP, HOP)
     after(belief, ANGRY, 30)
     belief.reset()
-    assert np.array_equal(belief.step(says(HAPPY), HOP, HOP), first)
+    assert np.array_equal(belief.step(says(HAPPY), UNDECIDED, HOP, HOP), first)
 
 
 @given(arrays(np.float32, (40, 5), elements=st.floats(-60, 60, width=32)), st.floats(0, 0.1))
 def test_probabilities_whatever_is_heard(verdicts: np.ndarray, new_speech: float) -> None:
     belief = Belief()
     for logits in verdicts:
-        believed = belief.step(logits, new_speech, HOP)
+        believed = belief.step(logits, logits[::-1], new_speech, HOP)
         assert believed.sum() == pytest.approx(1.0, abs=1e-5) and bool((believed >= 0).all())
