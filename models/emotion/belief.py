@@ -35,7 +35,7 @@ class Belief:
         self._belief = _FIRST.copy()
 
     def step(self, newest: Floats, window: Floats, new_speech: float, elapsed: float) -> Floats:
-        """Calibrated logits (5,) of the newest speech and of the whole window's, seconds of speech that are new, seconds since the
+        """Calibrated logits (5,) of the newest speech and of the whole window's, seconds of it that are new, seconds since the
         last step -> probabilities (5,)."""
         biased = newest.astype(np.float64)
         biased[NEUTRAL] += _NEUTRAL_BIAS
@@ -44,9 +44,11 @@ class Belief:
         belief = ((1.0 - change) * self._belief + change * _FIRST) * verdict ** (_WEIGHT * new_speech)
         self._belief = belief / belief.sum()
         with_window = self._belief * _softmax(_WINDOW_WEIGHT * window.astype(np.float64))
-        return (with_window / with_window.sum()).astype(np.float32)
+        believed: Floats = (with_window / with_window.sum()).astype(np.float32)
+        return believed
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    likely: NDArray[np.float64] = np.exp(logits - logits.max())
-    return likely / likely.sum()
+    likely = np.exp(logits - logits.max())
+    probabilities: NDArray[np.float64] = likely / likely.sum()
+    return probabilities
