@@ -3,7 +3,7 @@
 A hidden Markov model's forward step over the five emotions. Hops overlap, so each verdict counts only as much as it is new. A
 longer window is right more often, but holds the old emotion for as long as it is; this forgets it as soon as the new one is
 clear, and in steady speech remembers longer than any window. The whole window's verdict stands beside it, so that a single
-sentence is heard as well as by the window alone.
+sentence is heard nearly as well as by the window alone.
 """
 
 from typing import Final
