@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 
 from engine.choose import open_backend
 from models.errors import UserError, exit_on_user_error
-from models.expression.bank import FACES_FILE
 from models.expression.goals import EMOTION_GOALS
-from models.expression.paths import load_paths
 from models.judge.crops import Picture
 from models.judge.landmarks import pose
 from models.judge.measure import AgeAndGender, Detector, Fer, Landmarks, SFace
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
-from tools.evaluate_expression import WAYS, made
-from tools.search_directions import seeds_of
+from tools import judged_faces
 
 SIDE: Final = 256  # pixels of the pictures that are judged
 OLD: Final = 40.0  # years: young or not, as the paper's attribute
@@ -52,12 +49,9 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     judge = Labeller(options.networks)
     generator = load_default_generator()
-    faces = load_paths(options.paths, generator.graph_hash) if options.made_by == "search" else {}
-    seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
     walks: dict[str, list[list[Labels]]] = {emotion: [] for emotion in EMOTION_GOALS}
     with open_backend(generator, SIDE) as backend:
-        for seed in seeds:
-            face = made(generator, faces, seed, options.made_by)
+        for face in judged_faces.judged_faces(generator, options):
             rest = judge(backend.render(face.neutral[None]))
             for emotion in EMOTION_GOALS:
                 only = np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)]
@@ -107,9 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate_disentanglement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", metavar="seed:N[,seed:M …]", help="faces to judge (all of --paths)")
-    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
-    parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+    judged_faces.add_options(parser)
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="of each walk (%(default)s)")
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     return parser

@@ -2,14 +2,12 @@
 
 Only networks that took no part in the search judge (`models.judge.networks`). The sheet has faces down and emotions across, the
 verdict of fer in the corner: what it sees among the five, how surely, and SFace's cosine to the neutral picture. `--made-by`
-compares ways to make expressions: paths of a file, the predictor, attribute-level directions, or one smile direction at different
-strengths (the recipe that this project started from).
+compares ways to make expressions (`tools/judged_faces.py`).
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -20,23 +18,19 @@ import torch
 
 from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
-from models.expression.bank import FACES_FILE, load_directions
 from models.expression.directions import TURNS
 from models.expression.goals import RIG_GOALS
-from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
-from models.expression.predictor import SMILES, untrained
+from models.expression.paths import ExpressionPaths, make_folder_of
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
+from tools import judged_faces
 from tools.expression_figures import cosines, mean_of, movement, summary, typicality, worst
-from tools.render_emotions import draw, paths_of, write_picture
+from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
 
-WAYS: Final = ("search", "prediction", "directions", "smile")
-# How far the original project walked its one smile direction for each emotion, as parts of its farthest walk (100.5).
-SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.0, "sad": 0.002}
 CONTROLS: Final = (*RIG_GOALS, *TURNS)
 CODES: Final = 4000  # drawn to say how far from the mean faces lie, seeds from FIRST_CODE on
 FIRST_CODE: Final = 2_000_000
@@ -50,15 +44,13 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     judge = Judge(options.networks)
     generator = quick_generator()
-    faces = load_paths(options.paths, generator.graph_hash) if options.made_by == "search" else {}
-    seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
-    chosen = [made(generator, faces, seed, options.made_by) for seed in seeds]
+    chosen = list(judged_faces.judged_faces(generator, options))
 
     rows: list[dict[str, Any]] = []
     sheet: dict[str, list[list[Picture]]] = {}
     effects: dict[str, list[dict[str, float]]] = {control: [] for control in CONTROLS}
-    for seed, face in zip(seeds, chosen, strict=True):
-        start = EMOTIONS[int(judge.read(_as_it_comes(generator, seed)).fer.argmax())]
+    for face in chosen:
+        start = EMOTIONS[int(judge.read(_as_it_comes(generator, face.name)).fer.argmax())]
         readings = [judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE)) for emotion in EMOTIONS]
         changes = [change(readings[NEUTRAL], reading) for reading in readings]
         rows += [_row(face, start, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
@@ -88,20 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
             beside.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def made(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: int, way: str) -> ExpressionPaths:
-    """The expressions of `seed:N` in one of `WAYS`; "search" is the paths in `faces`, predicted where it has none."""
-    directions = load_directions(generator.graph_hash)
-    ws, name = generator.broadcast(generator.code_of_seed(seed))[0].numpy(), f"seed:{seed}"
-    if way == "directions":
-        return untrained(directions, ws[:1], components=0).paths(ws, name)
-    if way == "smile":
-        smile = -SMILES * directions.offsets["less_smile"]
-        paths = np.stack([np.float32(SMILE_RECIPE[emotion]) * smile for emotion in EMOTIONS])[:, None]
-        return ExpressionPaths(ws, paths, {}, generator.graph_hash, name)
-    return paths_of(generator, faces if way == "search" else {}, seed)
-
-
-def _as_it_comes(generator: Generator, seed: int) -> Picture:
+def _as_it_comes(generator: Generator, name: str) -> Picture:
+    (seed,) = seeds_of(name)
     return as_bytes(full_picture(generator, generator.broadcast(generator.code_of_seed(seed)), MEASURED_SIDE))
 
 
@@ -134,13 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate_expression", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--faces",
-        metavar="seed:N[,seed:M …]",
-        help="faces to judge (all of --paths); others are predicted",
-    )
-    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
-    parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+    judged_faces.add_options(parser)
     parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
     parser.add_argument(
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, and measure what it moves"

@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 
 from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
-from models.expression.bank import FACES_FILE
 from models.expression.goals import EMOTION_GOALS
-from models.expression.paths import load_paths
 from models.expression.preview import as_bytes, full_picture
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS
-from tools.evaluate_expression import MEASURED_SIDE, WAYS, made
+from tools import judged_faces
+from tools.evaluate_expression import MEASURED_SIDE
 from tools.expression_figures import LEVEL, SYMMETRIC
 from tools.render_emotions import write_picture
-from tools.search_directions import seeds_of
 
 PAIRS: Final = tuple(combinations(EMOTION_GOALS, 2))
 TILE_SIDE: Final = 192  # pixels on the sheet
@@ -38,12 +36,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
     judge, generator = Judge(options.networks), quick_generator()
-    faces = load_paths(options.paths, generator.graph_hash) if options.made_by == "search" else {}
-    seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
     changes: dict[str, list[Change]] = {}
     sheet = []
-    for seed in seeds:
-        face = made(generator, faces, seed, options.made_by)
+    for face in judged_faces.judged_faces(generator, options):
 
         def read(weights: NDArray[np.float64]) -> Reading:
             ws = torch.from_numpy(face.blend(weights))  # noqa: B023 (called at once)
@@ -93,9 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate_mixtures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", metavar="seed:N[,seed:M …]", help="faces to mix (all of --paths)")
-    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
-    parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+    judged_faces.add_options(parser)
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
     return parser

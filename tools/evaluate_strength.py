@@ -18,16 +18,14 @@ from numpy.typing import NDArray
 
 from engine.choose import open_backend
 from models.errors import UserError, exit_on_user_error
-from models.expression.bank import FACES_FILE
 from models.expression.goals import EMOTION_GOALS
-from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
+from models.expression.paths import ExpressionPaths, make_folder_of
 from models.files import written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.measure import Detector, Fer
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
-from tools.evaluate_expression import WAYS, made
-from tools.search_directions import seeds_of
+from tools import judged_faces
 
 SIDE: Final = 256  # pixels of the pictures that are judged
 LEVELS: Final = {"slight": 1 / 3, "clear": 2 / 3, "full": 1.0}
@@ -46,13 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     detect, fer = Detector(options.networks), Fer(options.networks)
     generator = load_default_generator()
-    faces = load_paths(options.paths, generator.graph_hash) if options.made_by == "search" else {}
-    seeds = seeds_of(options.faces) if options.faces else [int(name.removeprefix("seed:")) for name in faces]
     strengths = strengths_of(options.steps)
     curves: dict[str, Floats] = {}
     with open_backend(generator, SIDE) as backend:
-        for seed in seeds:
-            face = made(generator, faces, seed, options.made_by)
+        for face in judged_faces.judged_faces(generator, options):
             rest = backend.render(face.neutral[None])
             box = detect(rest)
             rows = []
@@ -133,9 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate_strength", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", metavar="seed:N[,seed:M …]", help="faces to judge (all of --paths)")
-    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
-    parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+    judged_faces.add_options(parser)
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="of the walk from neutral to full (%(default)s)")
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures and every walk")

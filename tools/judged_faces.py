@@ -1,0 +1,51 @@
+"""Which faces a tool judges, and how their expressions are made: the options `--faces`, `--paths` and `--made-by`.
+
+Ways: the paths of a file, the predictor, attribute-level directions, or one smile direction at different strengths (the recipe
+that this project started from).
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from models.expression.bank import FACES_FILE, load_directions
+from models.expression.paths import ExpressionPaths, load_paths
+from models.expression.predictor import SMILES, untrained
+from models.expression.preview import Generator
+from models.labels import EMOTIONS
+from tools.render_emotions import paths_of
+from tools.search_directions import seeds_of
+
+WAYS: Final = ("search", "prediction", "directions", "smile")
+# How far the original project walked its one smile direction for each emotion, as parts of its farthest walk (100.5).
+SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.0, "sad": 0.002}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`--faces`, `--paths`, `--made-by`."""
+    parser.add_argument("--faces", metavar="seed:N[,seed:M …]", help="faces to judge (all of --paths); others are predicted")
+    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
+    parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+
+
+def judged_faces(generator: Generator, options: argparse.Namespace) -> Iterator[ExpressionPaths]:
+    """The faces that `add_options`' options ask for, one after the other. Raises `UserError` for a bad name or file."""
+    found = load_paths(options.paths, generator.graph_hash)
+    for seed in seeds_of(options.faces or ",".join(found)):
+        yield _made(generator, found, seed, options.made_by)
+
+
+def _made(generator: Generator, found: Mapping[str, ExpressionPaths], seed: int, way: str) -> ExpressionPaths:
+    """The expressions of `seed:N` in one of `WAYS`; "search" is the paths that were found, predicted where there are none."""
+    directions = load_directions(generator.graph_hash)
+    ws, name = generator.broadcast(generator.code_of_seed(seed))[0].numpy(), f"seed:{seed}"
+    if way == "directions":
+        return untrained(directions, ws[:1], components=0).paths(ws, name)
+    if way == "smile":
+        smile = -SMILES * directions.offsets["less_smile"]
+        paths = np.stack([np.float32(SMILE_RECIPE[emotion]) * smile for emotion in EMOTIONS])[:, None]
+        return ExpressionPaths(ws, paths, {}, generator.graph_hash, name)
+    return paths_of(generator, found if way == "search" else {}, seed)
