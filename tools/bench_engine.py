@@ -4,14 +4,17 @@
     python -m tools.bench_engine --size 256 --json > out.jsonl # one JSON object a line
     python -m tools.bench_engine --size 256 --quality fast fine full # all ways to 256²
     python -m tools.bench_engine --generator ffhq.pkl          # a StyleGAN2 or StyleGAN3 of your own, in its own sizes, no peer
+    python -m tools.bench_engine --generator ffhq.pkl --size 1024 --nvidia stylegan2-ada-pytorch # beside NVIDIA's code there
 
 A line holds the median and the 99th percentile of a frame's time, from latent to bytes, frames per second, the ratio to the peer,
-the commit and the machine; `first_frame_s` and `peak_memory_mib` of a new process that draws one frame in this way, all that is
-made once being there already; and, where NVIDIA's driver says so, the `milliwatts` the GPU takes while drawing and the
-`gpu_memory_mib` that are in use. `python -m tools.chart_engine` draws a chart of such lines.
+`db_to_peer`: how like the peer's its picture is (PSNR in dB; where a head draws, that says how well it was fitted), the commit
+and the machine; `first_frame_s` and `peak_memory_mib` of a new process that draws one frame in this way, all that is made once
+being there already; and, where NVIDIA's driver says so, the `milliwatts` the GPU takes while drawing and the `gpu_memory_mib`
+that are in use. `python -m tools.chart_engine` draws a chart of such lines.
 
-The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). All
-that is compared is drawn in turns, frame by frame, so whatever else the machine does meets each of them alike; only the ratio of
+The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). For a
+generator of your own it is NVIDIA's PyTorch code (`tools/nvidia_code.py`), where --nvidia names a folder that holds it. All that
+is compared is drawn in turns, frame by frame, so whatever else the machine does meets each of them alike; only the ratio of
 two lines of one run says something about the two.
 """
 
@@ -22,9 +25,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -35,16 +38,19 @@ from numpy.typing import NDArray
 from engine import cache
 from engine.backend import BACKENDS
 from engine.choose import open_backend
+from engine.openvino import psnr
 from models.errors import UserError, exit_on_user_error
 from models.stylegan.carrier import carrier_folder, checked_file
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
+from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import QUALITIES, sizes_of, ways_of
 from tools import first_frame
 from tools.nvidia import first_gpu_while
+from tools.nvidia_code import Draw, open_nvidia
 
-Draw = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+EQUAL: Final = 99.0  # dB, of pictures without any difference
 
 
 def open_peer() -> Draw:
@@ -59,6 +65,15 @@ def open_peer() -> Draw:
         return grey
 
     return draw
+
+
+def open_peer_of(generator: Generator, nvidia: Path | None) -> tuple[Draw | None, str]:
+    """Whom `generator` is measured beside, in its full size, and a description; nobody for a stranger's without `nvidia`."""
+    if nvidia:
+        return open_nvidia(nvidia, generator)
+    if not isinstance(generator, MobileStyleGAN):
+        return None, ""
+    return open_peer(), f"random-face as it comes, OpenVINO {openvino.__version__.split('-')[0]}, numpy"
 
 
 def shrunk(draw: Draw, size: int) -> Draw:
@@ -83,6 +98,16 @@ def measure(ways: dict[str, Draw], generator: Generator, frames: int) -> dict[st
             if warm >= 2:
                 times[name].append(1000 * (time.perf_counter() - start))
     return times
+
+
+def likeness(ways: dict[str, Draw], generator: Generator) -> dict[str, float]:
+    """PSNR of every way's picture of one code to the peer's, in dB, at most `EQUAL`; nothing without a peer."""
+    if "peer" not in ways:
+        return {}
+    ws = next(codes(generator, 1))
+    pictures = {name: draw(ws) for name, draw in ways.items()}
+    peer = pictures.pop("peer")
+    return {name: round(min(psnr(peer, picture), EQUAL), 1) for name, picture in pictures.items()}
 
 
 def commit() -> str:
@@ -121,10 +146,12 @@ def row(result: dict[str, Any]) -> str:
     """One result for people."""
     first = f"{result['first_frame_s']:.1f} s" if "first_frame_s" in result else "-"
     memory = f"{result['peak_memory_mib']} MiB" if result.get("peak_memory_mib") else "-"
+    alike = f"{result['db_to_peer']:.1f} dB" if "db_to_peer" in result else "-"
     return (
         f"{result['size']:>5} {result['quality']:<7} {result['backend']:<11} "
         f"{result['median_ms']:>6.1f} ms {result['p99_ms']:>6.1f} ms "
-        f"{result['frames_per_second']:>9.1f} {result['times_peer'] or '-':>11} {first:>9} {memory:>9}  {result['description']}"
+        f"{result['frames_per_second']:>9.1f} {result['times_peer'] or '-':>11} {alike:>8} "
+        f"{first:>9} {memory:>9}  {result['description']}"
     )
 
 
@@ -136,6 +163,9 @@ def main() -> None:
         "--quality", nargs="+", default=["fine"], choices=QUALITIES, help="of the default generator (default fine)"
     )
     parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
+    parser.add_argument(
+        "--nvidia", type=Path, metavar="DIR", help="the peer of your own generator: a checkout of NVIDIA's code, which is run"
+    )
     parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
     parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
     parser.add_argument("--frames", type=int, default=40, help="frames of each way and size (default 40)")
@@ -144,17 +174,17 @@ def main() -> None:
     if args.frames < 1:
         raise UserError(f"at least one frame has to be drawn, not {args.frames}; leave --frames away for 40")
     generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
-    peer = None if args.generator else open_peer()
+    peer, peer_description = open_peer_of(generator, args.nvidia)
     if not args.json:
         print(
             f"{cache.processor()}\n{'size':>5} {'quality':<7} {'backend':<11} "
-            f"{'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} "
+            f"{'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} {'to peer':>8} "
             f"{'1st frame':>9} {'memory':>9}  with"
         )
     for size, quality in ways_of(generator, args.size or sizes_of(generator), args.quality):
         with contextlib.ExitStack() as opened:
-            ways = {"peer": peer if size == 1024 else shrunk(peer, size)} if peer else {}
-            descriptions = {"peer": f"random-face as it comes, OpenVINO {openvino.__version__.split('-')[0]}, numpy"}
+            ways = {"peer": peer if size == generator.resolution else shrunk(peer, size)} if peer else {}
+            descriptions = {"peer": peer_description}
             for name in args.backend:
                 try:
                     backend = opened.enter_context(open_backend(generator, size, name, quality))
@@ -163,9 +193,12 @@ def main() -> None:
                     continue
                 ways[name], descriptions[name] = backend.render, backend.description
             times = measure(ways, generator, args.frames)
+            alike = likeness(ways, generator)
             gpu = {name: on_gpu(draw, generator) for name, draw in ways.items() if name != "peer"}
         for name in ways:
             result = line(name, descriptions[name], size, quality, times[name], times.get("peer"))
+            if name in alike:
+                result["db_to_peer"] = alike[name]
             if name != "peer":
                 result |= first_frame.measured(size, quality, name, args.generator, args.label) | gpu[name]
             if args.json:
