@@ -1,12 +1,15 @@
 """StyleGAN2 and StyleGAN3 through the same engines as the default generator: one graph, finished pixels, TensorRT builds it."""
 
-from collections import Counter
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from full_size_engines import LAYOUTS, NAMES, Read, config_of, read_and_build
 from reference_generators import OFFICIAL, REFERENCE, reference_generator
 
 from engine import export
@@ -17,7 +20,7 @@ from engine.openvino import OpenVinoBackend, noise_as_inputs, psnr
 from engine.pytorch import TorchOnCpu
 from engine.tensorrt import Network
 from models.errors import UserError
-from models.stylegan.checkpoint import build, read_checkpoint
+from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.pixels import Pixels
 from models.stylegan.stylegan2 import StyleGan2, StyleGan2Config
 
@@ -93,29 +96,40 @@ def test_a_size_that_the_generator_does_not_draw_is_refused() -> None:
         open_backend(reference_generator("sg3t-32"), 256)
 
 
-def test_every_graph_is_read_by_tensorrt_typed_as_meant_and_built(pixels: Pixels) -> None:
-    trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: the extra tensorrt-rtx")
-    network = Network(trt, onnx_file(pixels.in_half_precision()))
-    graph = network.definition
-    ws, picture = graph.get_input(0), graph.get_output(0)
-    assert (graph.num_inputs, graph.num_outputs) == (1, 1)
-    assert (ws.name, ws.dtype, tuple(ws.shape)) == ("ws", trt.DataType.FLOAT, (1, pixels.generator.num_ws, 64))
-    assert (picture.name, picture.dtype, tuple(picture.shape)) == ("pixels", trt.DataType.UINT8, (32, 32, 3))
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Read]]]:
+    """All full-size networks, read and built in processes of their own, two at a time (1.3 GB each)."""
+    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: the extra tensorrt-rtx")
+    pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    yield {name: pool.submit(read_and_build, name, tmp_path_factory.mktemp("graph")) for name in NAMES}
+    pool.shutdown(cancel_futures=True)
 
-    layers = [graph.get_layer(i) for i in range(graph.num_layers)]
-    types: Counter[tuple[str, str]] = Counter()
-    for layer in layers:
-        if layer.type in (trt.LayerType.CONVOLUTION, trt.LayerType.DECONVOLUTION):
-            types[layer.type.name, layer.get_output(0).dtype.name] += 1
-    # In float32 stay: StyleGAN3's mixing of the input's waves, and StyleGAN2's doubling of the picture so far (three channels).
-    if isinstance(pixels.generator, StyleGan2):
-        assert types == {("CONVOLUTION", "HALF"): 11, ("DECONVOLUTION", "HALF"): 3, ("DECONVOLUTION", "FLOAT"): 3}
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_full_size_graph_is_read_by_tensorrt_typed_as_meant_and_built(name: str, read: dict[str, Future[Read]]) -> None:
+    config, graph = config_of(LAYOUTS[name]["arguments"]), read[name].result()
+    size, rows = config.resolution, LAYOUTS[name]["num_ws"]
+    assert graph.inputs == [("ws", "FLOAT", [1, rows, 512])]
+    assert graph.outputs == [("pixels", "UINT8", [size, size, 3])]
+    if isinstance(config, StyleGan2Config):
+        blocks = len(config.channels)
+        # In float32 stays the picture so far (three channels), which every block but the first doubles.
+        halved = {("CONVOLUTION", "HALF"): 3 * blocks - 1, ("DECONVOLUTION", "HALF"): blocks - 1}
+        assert graph.convolutions == {**halved, ("DECONVOLUTION", "FLOAT"): blocks - 1}
+        assert graph.single == []
+        assert graph.layers < 140 * blocks
     else:
-        assert types[("CONVOLUTION", "FLOAT")] == 1
-        assert types[("CONVOLUTION", "HALF")] >= 31
-        assert types[("DECONVOLUTION", "HALF")] == 28
-        assert ("DECONVOLUTION", "FLOAT") not in types
-    assert len(network.build(("8.6", "12.0"), lambda _: None)) > 1_000_000
+        filtered = config.layers[:-1]  # each up, along and across, and down, at once where its filter is round
+        down = sum(1 if layer.radial else 2 for layer in filtered)
+        halved = {("CONVOLUTION", "HALF"): len(config.layers) + down, ("DECONVOLUTION", "HALF"): 2 * len(filtered)}
+        # In float32 stay the waves that it starts with, and their mixing.
+        assert graph.convolutions == {**halved, ("CONVOLUTION", "FLOAT"): 1}
+        first = config.layers[0]
+        assert {shape[1] for _, shape in graph.single} == {first.in_channels}
+        assert max(shape[2] * shape[3] for _, shape in graph.single) == first.in_size**2
+        assert graph.layers < 55 * len(config.layers)
+    weights = sum(np.prod(shape) for tensor, shape in shapes(config).items() if tensor.endswith("weight") and len(shape) == 4)
+    assert graph.plan > 2 * weights  # they are in it, in half precision
 
 
 def test_half_precision_draws_the_same_picture(pixels: Pixels) -> None:

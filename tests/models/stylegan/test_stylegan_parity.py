@@ -6,18 +6,18 @@ import json
 import numpy as np
 import pytest
 import torch
+from full_size_engines import LAYOUTS, config_of
 from numpy.typing import NDArray
 from reference_generators import CONFIGS, OFFICIAL, REFERENCE, error, figures, reference_generator, weights
 from safetensors.torch import load_file
 from shared_data import NETWORKS
 
-from models.stylegan.checkpoint import Config, build, read_checkpoint, shapes
+from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.layers import ModulatedConvolution
 from models.stylegan.stylegan2 import StyledConvolution, StyleGan2, StyleGan2Config
 from models.stylegan.stylegan3 import StyleGan3, StyleGan3Config
 
 MAPPING, SYNTHESIS = 1e-5, 1e-4
-LAYOUTS = json.loads((REFERENCE / "layouts.json").read_text())
 
 
 def holds(limit: float, what: str, ours: torch.Tensor, theirs: NDArray[np.float32]) -> bool:
@@ -107,18 +107,6 @@ def test_the_checkpoint_of_rosinality() -> None:
     assert holds(SYNTHESIS, "rosinality-64, pictures of mixed styles", mixed, reference["img_const_mixed"])
     bare = generator.synthesis(torch.from_numpy(reference["ws_psi1"]), "none")
     assert holds(SYNTHESIS, "rosinality-64, pictures without noise", bare, reference["img_none_psi1"])
-
-
-def config_of(arguments: dict[str, object]) -> Config:
-    sizes = {"resolution": arguments["img_resolution"], "z_dim": arguments["z_dim"], "w_dim": arguments["w_dim"]}
-    sizes["mapping_layers"] = arguments["mapping_kwargs"]["num_layers"]
-    if "synthesis_kwargs" not in arguments:
-        given = {key: value for key, value in arguments.items() if key in StyleGan3Config.model_fields and key not in sizes}
-        return StyleGan3Config(**sizes, **given)
-    widths = arguments["synthesis_kwargs"]
-    blocks = range(arguments["img_resolution"].bit_length() - 2)
-    channels = [min(widths["channel_base"] // (4 << b), widths["channel_max"]) for b in blocks]
-    return StyleGan2Config(**sizes, channels=channels, conv_clamp=widths["conv_clamp"])
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
