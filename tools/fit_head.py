@@ -5,8 +5,10 @@
     python -m tools.fit_head 256_from_64 --minutes 0 --sheet out.png # only measures the weights there are, and shows them
 
 First faces are drawn once into a work folder (`tools/head_pairs.py`); then the head is fitted on random crops. Loss: absolute and
-squared difference of pixels, absolute difference after averaging over 8² pixels of 256² (the eye sees slow colour errors first),
-and of gradients (against blur). The state of the fit is kept in the work folder once a minute, so a fit that was stopped goes on.
+squared difference of pixels; absolute difference of gradients (against blur), of pixels averaged over a 32nd of the side (the eye
+sees slow colour errors first), of the two colour differences averaged over a 64th, and of what our own network of faces
+(`models/judge/student.py`) makes of both pictures on its first layers: expression and identity hang on few pixels. The state of
+the fit is kept in the work folder once a minute, so a fit that was stopped goes on.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from torch.nn import functional as F
 from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder, written_beside
 from models.judge.measure import Detector, Fer, SFace
+from models.judge.student import STAGES, Student, load_student
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
@@ -37,6 +40,12 @@ CROP: Final = 64  # of the 128 positions that the hidden layers work at
 BATCH: Final = 8
 LEARNING_RATE: Final = 1.5e-3
 PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1, "grow": 0.5}  # of the learning rate, by layer
+FACE: Final = (40, 32)  # where a crop begins that shows brows, eyes and mouth, y and x
+STRANGENESS: Final = 0.4  # its weight in the loss
+ASTRAY: Final = 8  # positions that such a crop is off at most
+STUDENT_SIDE: Final = 96  # of a crop, for the student to see faces as large as it learnt them
+BLOCKS: Final = sum(count for _, count in STAGES)  # of the student
+OPPONENT: Final = ((1.0, -1.0, 0.0), (0.5, 0.5, -1.0))  # red against green, both against blue
 SECONDS_KEPT: Final = 60  # between two states of the fit on disk
 
 
@@ -61,13 +70,21 @@ class Material:
         )
 
     def batch(self, head: Head, rng: np.random.RandomState) -> tuple[tuple[Tensor, Tensor, Tensor | None], Tensor, Tensor]:
-        """What `head` takes, the targets and what counts of them, from BATCH random faces; half of the crops touch two edges."""
+        """What `head` takes, the targets and what counts of them, from BATCH random faces.
+
+        Half of the crops touch two edges, a quarter shows the face, a quarter is anywhere.
+        """
         indices = rng.randint(HELD_OUT, len(self), BATCH)
         scale = self.design.picture // SIDE
         features, targets, noise, counted = [], [], [], torch.zeros(BATCH, 1, scale * CROP, scale * CROP)
         for i, index in enumerate(indices):
             free = (SIDE - CROP) // self.step
-            y, x = self.step * (rng.randint(0, free + 1, 2) if rng.rand() < 0.5 else rng.choice((0, free), 2))
+            if (lot := rng.rand()) < 0.25:
+                y, x = self.step * rng.randint(0, free + 1, 2)
+            elif lot < 0.5:
+                y, x = FACE + self.step * rng.randint(-(ASTRAY // self.step), ASTRAY // self.step + 1, 2)
+            else:
+                y, x = self.step * rng.choice((0, free), 2)
             crop = self.crop(index, y, x, CROP)
             features.append(crop[0])
             targets.append(crop[1])
@@ -162,8 +179,27 @@ def loss_of(drawn: Tensor, target: Tensor, counted: Tensor) -> Tensor:
     pixels = (difference.square() + 1e-4).sqrt().mean() + 4 * difference.square().mean()
     slow = F.avg_pool2d(difference, drawn.shape[2] // 16).abs().mean()
     gradients = difference.diff(dim=3).abs().mean() + difference.diff(dim=2).abs().mean()
-    loss: Tensor = (pixels + 2 * slow + 0.5 * gradients) / counted.mean()
+    opponents = torch.einsum("oc,nchw->nohw", torch.tensor(OPPONENT), difference)
+    colour = F.avg_pool2d(opponents, drawn.shape[2] // 32).abs().mean()
+    loss: Tensor = (pixels + 2 * slow + 0.5 * gradients + colour) / counted.mean()
     return loss
+
+
+def strangeness(student: Student, drawn: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """How differently the student's first layers answer, of how loudly they answer to `target`; 0 for equal pictures."""
+
+    def layers(pictures: Tensor) -> list[Tensor]:
+        small = F.interpolate(pictures * counted, size=STUDENT_SIDE, mode="bilinear", antialias=True)
+        answers = [student.stem(small * 2)]  # the student takes 0…1, less 0.5, times 4
+        for layer in list(student.body)[:BLOCKS]:
+            answers.append(layer(answers[-1]))
+        return answers
+
+    with torch.no_grad():
+        expected = layers(target)
+    pairs = zip(layers(drawn), expected, strict=True)
+    shares = [(a - b).float().abs().mean() / b.float().abs().mean() for a, b in pairs]
+    return torch.stack(shares).mean()
 
 
 class Fit:
@@ -174,6 +210,7 @@ class Fit:
         self.average: Head = copy.deepcopy(self.head).requires_grad_(False)
         groups = [{"params": [p], "pace": PACE.get(name.split(".")[0], 1.0)} for name, p in self.head.named_parameters()]
         self.optimiser = torch.optim.Adam(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
+        self.student = load_student().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps = 0
         self.seconds = 0.0
         self.curve: list[tuple[int, float]] = []  # crops seen, PSNR on some held-out faces
@@ -213,7 +250,8 @@ class Fit:
         seen, target, counted = material.batch(self.head, rng)
         with torch.autocast("cpu", torch.bfloat16):
             drawn = self.head(*seen)
-        loss = loss_of(drawn.float(), target, counted)
+            strange = strangeness(self.student, drawn.float(), target, counted)
+        loss = loss_of(drawn.float(), target, counted) + STRANGENESS * strange
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)

@@ -9,11 +9,12 @@ import torch
 from torch.nn import functional as F
 
 from models.errors import UserError
+from models.judge.student import load_student
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import FAST_256, FINE_256, FINE_512, Design, load_head
 from models.stylegan.mobile import MobileStyleGAN
 from tools import fit_head, head_pairs
-from tools.fit_head import Fit, Material, first_guess, loss_of, main, mean_psnr, measure, resumed, widened
+from tools.fit_head import Fit, Material, first_guess, loss_of, main, mean_psnr, measure, resumed, strangeness, widened
 from tools.head_pairs import Pairs, draw_pairs, sample_ws
 
 SMALL_FAST = Design(features=64, picture=256, grown=24, width=16, depth=1)
@@ -174,6 +175,23 @@ def test_what_does_not_count_costs_nothing() -> None:
     assert torch.isclose(loss_of(drawn, target, counted), loss_of(target, target, counted), rtol=1e-3)
 
 
+def test_the_student_notices_what_changed_where_it_counts(pairs: Pairs) -> None:
+    student, y, x = load_student(), *fit_head.FACE
+    target = pairs.crop(0, 128, y, x, 64, 256)[1][None]
+    counted = torch.ones(1, 1, *target.shape[2:])
+    assert strangeness(student, target, target, counted) == 0
+    eyes = target.clone()
+    eyes[..., 30:60, 30:60] = target[..., 90:120, 30:60]
+    assert strangeness(student, eyes, target, counted) > 0.05
+    assert strangeness(student, 0.9 * target + 0.1 * eyes, target, counted) < 0.05
+    counted[..., 30:60, 30:60] = 0
+    assert strangeness(student, eyes, target, counted) < 0.01
+    drawn = (target + 0.1).requires_grad_()
+    strangeness(student, drawn, target, counted).backward()  # type: ignore[no-untyped-call]
+    assert drawn.grad is not None
+    assert drawn.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("design", [FAST_256, FINE_512], ids=lambda design: design.name)
 def test_only_inner_edges_of_crops_do_not_count(generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
     class UpperRight(np.random.RandomState):
@@ -195,6 +213,22 @@ def test_only_inner_edges_of_crops_do_not_count(generator: MobileStyleGAN, pairs
     if head.grow is not None:
         assert noise is not None
         assert torch.equal(noise[0], head.grow.noise[0, :, :64, 64:])
+
+
+def test_a_quarter_of_the_crops_shows_the_face(generator: MobileStyleGAN, pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[tuple[int, int]] = []
+    material = Material(generator, pairs, SMALL_FAST)
+    whole = material.crop
+    monkeypatch.setattr(material, "crop", lambda i, y, x, size: places.append((y, x)) or whole(i, y, x, size))
+    head, rng = first_guess(Material(generator, pairs, SMALL_FAST)), np.random.RandomState(0)
+    for _ in range(25):
+        material.batch(head, rng)
+    edges = [(y, x) for y, x in places if y in (0, 64) and x in (0, 64)]
+    near = [(y, x) for y, x in places if abs(y - fit_head.FACE[0]) <= 8 and abs(x - fit_head.FACE[1]) <= 8]
+    assert len(places) == 200
+    assert 80 < len(edges) < 120
+    assert 35 < len(near) < 85  # a few of those that are anywhere are there too
+    assert all(0 <= y <= 64 and 0 <= x <= 64 and y % 2 == x % 2 == 0 for y, x in places)
 
 
 def test_too_few_faces_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
