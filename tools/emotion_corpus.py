@@ -72,7 +72,7 @@ def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
 def decode(path: Path) -> Sound:
     """Any sound file -> 16 kHz mono, full scale 1. Raises UserError if it is no sound or is damaged."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:  # titles come in any encoding, and are not read
             resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
             frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
             frames += resampler.resample(None)

@@ -1,5 +1,6 @@
 """Sound from a file of any format FFmpeg reads: block by block for offline work, paced by the clock for a show."""
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ from numpy.typing import NDArray
 
 from models.errors import UserError
 from realtime.clock import Clock
+from realtime.sound.audible import audible
 from realtime.sound.ring import Ring
 from realtime.sound.speaker import Speaker
 
 DEMO_VOICE: Final = Path(__file__).with_name("demo_voice.opus")
 """The bundled voice; demo_voice.README.md says how it was made and whose it is."""
+
+LOWEST_RATE: Final = 1000
+HIGHEST_RATE: Final = 768_000
+"""Hz: beyond them it is a damaged header, which would ask for endless memory or time."""
 
 
 class SoundFile:
@@ -29,34 +35,54 @@ class SoundFile:
         self.path = path
         self._block_seconds = block_seconds
         try:
-            with av.open(str(path)) as container:
+            with self._open() as container:
                 if not container.streams.audio:
                     raise UserError(f"{path} holds no sound; name a file with an audio stream (wav, flac, mp3, opus, mp4 ...)")
-                stream = container.streams.audio[0]
-                self.rate: int = stream.rate
-                self.channels = 1 if stream.codec_context.channels == 1 else 2
+                codec = container.streams.audio[0].codec_context
+                if codec is None or not LOWEST_RATE <= codec.sample_rate <= HIGHEST_RATE:
+                    found = "a kind that is not known" if codec is None else f"{codec.sample_rate} Hz"
+                    raise UserError(
+                        f"{path} holds sound of {found}; {LOWEST_RATE} to {HIGHEST_RATE} Hz of any usual kind are read, "
+                        "turn it into a wav with ffmpeg"
+                    )
+                self.rate: int = codec.sample_rate
+                self.channels = 1 if codec.channels == 1 else 2
+            first = next(self.blocks(), None)
         except av.FFmpegError as error:
             raise UserError(f"{path} cannot be read as sound ({error.strerror}); name a sound file that exists") from error
-        if next(self.blocks(), None) is None:
-            raise UserError(f"{path} holds a sound stream without samples; name a file with sound in it")
+        if first is None:
+            raise UserError(f"{path} holds a sound stream without samples that can be read; name a file with sound in it")
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The whole sound as float32 (n, channels) blocks of the block length, the last one shorter.
 
-        A file that breaks off in the middle ends there.
+        A file that breaks off in the middle ends there; one that changes its rate or channels on the way (recordings of
+        broadcasts do) goes on at the first ones, behind a shorter block.
         """
-        block = max(1, round(self._block_seconds * self.rate))
-        layout = "mono" if self.channels == 1 else "stereo"
-        resampler = av.AudioResampler(format="flt", layout=layout, rate=self.rate, frame_size=block)
-        with av.open(str(self.path)) as container:
+        kind, resampler = None, self._resampler()
+        with self._open() as container:
             try:
                 for frame in container.decode(container.streams.audio[0]):
-                    for part in resampler.resample(frame):
-                        yield part.to_ndarray().reshape(-1, self.channels).astype(np.float32, copy=False)
+                    before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
+                    if kind != before:
+                        yield from self._arrays(resampler.resample(None) if before else [])
+                        resampler = self._resampler()
+                    yield from self._arrays(resampler.resample(frame))
+                yield from self._arrays(resampler.resample(None))
             except av.FFmpegError:
-                pass
-            for part in resampler.resample(None):
-                yield part.to_ndarray().reshape(-1, self.channels).astype(np.float32, copy=False)
+                with contextlib.suppress(av.FFmpegError):
+                    yield from self._arrays(resampler.resample(None))
+
+    def _open(self) -> av.container.InputContainer:
+        return av.open(str(self.path), metadata_errors="replace")  # titles and names come in any encoding, and are not read
+
+    def _resampler(self) -> av.AudioResampler:
+        block = max(1, round(self._block_seconds * self.rate))
+        return av.AudioResampler("flt", "mono" if self.channels == 1 else "stereo", self.rate, frame_size=block)
+
+    def _arrays(self, frames: list[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+        for frame in frames:
+            yield audible(frame.to_ndarray().reshape(-1, self.channels))
 
 
 class PlayingFile:

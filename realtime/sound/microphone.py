@@ -10,6 +10,7 @@ import pyaudio
 
 from models.errors import UserError
 from realtime.clock import Clock
+from realtime.sound.audible import audible
 from realtime.sound.portaudio import Device, choose_input, input_devices, open_portaudio, quiet_stderr
 from realtime.sound.ring import Ring
 
@@ -92,7 +93,7 @@ class Microphone:
         self._last_block = now
         self._overruns += bool(status & pyaudio.paInputOverflow)
         if data:
-            self.ring.write(np.frombuffer(data, np.float32).reshape(-1, self.ring.channels), now)
+            self.ring.write(audible(np.frombuffer(data, np.float32).reshape(-1, self.ring.channels)), now)
         return None, pyaudio.paContinue
 
     def _watch(self) -> None:

@@ -14,7 +14,8 @@ class Ring:
     """The last `seconds` of sound, float32 (capacity, channels) at `rate` Hz.
 
     The writer never waits: a reader that falls behind by more than the capacity loses the oldest samples, which its `Cursor`
-    counts. Written for one writer thread; the sample count is published after the samples, so readers need no lock.
+    counts. Written for one writer thread, which says what it will overwrite before it does, and what it wrote after it has: so
+    readers need no lock.
 
     A sample's time is its number over the rate plus an anchor: the smallest (arrival - length so far) of the last blocks.
     Blocks may come late or in bursts, never early, so the smallest is nearest to the truth; PortAudio's own capture times
@@ -27,6 +28,7 @@ class Ring:
         self.capacity = int(rate * seconds)
         self.written = 0
         """Samples (per channel) ever written."""
+        self._claimed = 0  # samples written or being written: what lies a capacity before is, or may be, no more
         self._samples: NDArray[np.float32] = np.zeros((self.capacity, channels), np.float32)
         self._anchors: deque[float] = deque(maxlen=ANCHOR_BLOCKS)
 
@@ -35,6 +37,7 @@ class Ring:
         n = len(block)
         if n > self.capacity:
             raise ValueError(f"a block of {n} samples does not fit a ring of {self.capacity}")
+        self._claimed = self.written + n
         start = self.written % self.capacity
         first = min(n, self.capacity - start)
         self._samples[start : start + first] = block[:first]
@@ -75,10 +78,10 @@ class Cursor:
         ring = self._ring
         while True:
             end = ring.written
-            begin = max(self.position, end - ring.capacity)
-            samples = ring._copy(begin, end)
+            begin = max(self.position, ring._claimed - ring.capacity)
+            samples = ring._copy(begin, max(begin, end))
             # The writer may have gone round while this copied: then the oldest samples are not what they were.
-            if ring.written - begin <= ring.capacity:
+            if ring._claimed - begin <= ring.capacity:
                 self.lost += begin - self.position
-                self.position = end
+                self.position = max(begin, end)
                 return samples

@@ -92,3 +92,20 @@ def test_reader_and_writer_on_threads_agree_on_every_sample() -> None:
         read += len(samples)
     writer.join()
     assert read + cursor.lost == ring.written == 21_000
+
+
+def test_samples_that_are_being_overwritten_are_not_read() -> None:
+    ring = Ring(rate=10, channels=1, seconds=1)
+    cursor = ring.cursor()
+    ring.write(ramp(0, 10), 0.0)
+    seen: list[np.ndarray] = []
+
+    class Watched(np.ndarray):
+        def __setitem__(self, place: object, values: object) -> None:
+            super().__setitem__(place, values)
+            seen.append(cursor.read())  # the writer is in the middle of its block: 3 of it are there, none is counted yet
+
+    ring._samples = ring._samples.view(Watched)
+    ring.write(ramp(10, 3), 0.0)
+    np.testing.assert_array_equal(seen[0], ramp(3, 7))
+    assert cursor.lost == 3

@@ -1,5 +1,6 @@
 """Sound files: any format, block by block, and one clear line for what is none."""
 
+import struct
 import wave
 from pathlib import Path
 
@@ -90,6 +91,65 @@ def test_a_file_that_breaks_off_plays_to_there(tmp_path: Path) -> None:
     assert 0 < len(np.concatenate(list(SoundFile(path).blocks()))) < 16_000
 
 
+def write_float_wav(path: Path, samples: np.ndarray, rate: int) -> Path:
+    """32-bit floats, which `wave` does not write; samples (n, channels)."""
+    content, channels = samples.astype("<f4").tobytes(), samples.shape[1]
+    fmt = struct.pack("<IHHIIHH", 16, 3, channels, rate, rate * 4 * channels, 4 * channels, 32)
+    head = b"WAVEfmt " + fmt + b"data" + struct.pack("<I", len(content))
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(head) + len(content)) + head + content)
+    return path
+
+
+def test_what_is_no_number_in_a_file_of_floats_is_silence(tmp_path: Path) -> None:
+    samples = noise(4800)
+    samples[1000:1100], samples[2000], samples[3000] = np.nan, np.inf, 1e30
+    read = np.concatenate(list(SoundFile(write_float_wav(tmp_path / "a.wav", samples, 48_000)).blocks()))
+    assert np.isfinite(read).all()
+    assert not read[1000:1100].any()
+    np.testing.assert_allclose(read[:1000], samples[:1000], atol=1e-6)
+
+
+def test_a_title_in_any_encoding_is_no_matter(tmp_path: Path) -> None:
+    title = "Käse".encode("latin-1") + b"\0"
+    information = b"INFOINAM" + struct.pack("<I", len(title)) + title + b"\0"
+    path = write_wav(tmp_path / "a.wav", noise(1600), 16_000)
+    path.write_bytes(path.read_bytes() + b"LIST" + struct.pack("<I", len(information)) + information)
+    assert len(np.concatenate(list(SoundFile(path).blocks()))) == 1600
+
+
+def aac(path: Path, layout: str, rate: int) -> bytes:
+    """Half a second of a tone as AAC frames that may be strung together."""
+    with av.open(str(path), "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=rate, layout=layout)
+        frames = np.tile(np.sin(np.arange(rate // 2)).astype(np.float32) / 2, (1 if layout == "mono" else 2, 1))
+        frame = av.AudioFrame.from_ndarray(frames, format="fltp", layout=layout)
+        frame.sample_rate = rate
+        resampler = av.AudioResampler("fltp", layout, rate, frame_size=1024)
+        for part in resampler.resample(frame) + resampler.resample(None):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def test_a_broadcast_that_changes_rate_and_channels_on_the_way_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.aac"
+    path.write_bytes(aac(tmp_path / "1.aac", "mono", 48_000) + aac(tmp_path / "2.aac", "stereo", 44_100))
+    sound = SoundFile(path)
+    assert (sound.rate, sound.channels) == (48_000, 1)
+    assert len(np.concatenate(list(sound.blocks()))) == pytest.approx(48_000, abs=8000)
+
+
+@pytest.mark.parametrize("rate", [1, 100_000_000])
+def test_a_rate_that_no_sound_has_is_refused(tmp_path: Path, rate: int) -> None:
+    with pytest.raises(UserError, match="1000 to 768000 Hz"):
+        SoundFile(write_float_wav(tmp_path / "a.wav", noise(100), rate))
+
+
+def test_more_channels_than_can_be_mixed_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="samples that can be read"):
+        SoundFile(write_float_wav(tmp_path / "a.wav", noise(100, 64), 48_000))
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     data=st.binary(max_size=2000),
@@ -101,6 +161,30 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, header: byte
     try:
         for block in SoundFile(path).blocks():
             assert block.dtype == np.float32
+    except UserError:
+        pass
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    kind=st.sampled_from(["wav", "aac"]),
+    changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=20),
+    cut=st.integers(0, 10_000),
+)
+def test_a_sound_with_changed_bytes_is_read_or_refused(
+    tmp_path: Path, kind: str, changes: list[tuple[int, int]], cut: int
+) -> None:
+    path = tmp_path / f"whole.{kind}"
+    if not path.exists():
+        write_float_wav(path, noise(2000), 16_000) if kind == "wav" else aac(path, "mono", 16_000)
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[place % len(content)] = value
+    changed = tmp_path / "changed"
+    changed.write_bytes(content[: len(content) - cut % len(content)])
+    try:
+        for block in SoundFile(changed).blocks():
+            assert np.isfinite(block).all()
     except UserError:
         pass
 
