@@ -138,7 +138,8 @@ def _attributes(config: Config, path: list[str]) -> dict[str, Any]:
             return {"num_layers": config.mapping_layers, "w_avg_beta": 0.995}
         case "FullyConnectedLayer":
             learning_rate = 0.01 if path[0] == "mapping" else 1.0
-            return {"activation": "linear", "weight_gain": np.float64(learning_rate / np.sqrt(64)), "bias_gain": learning_rate}
+            activation = "lrelu" if path[0] == "mapping" else "linear"
+            return {"activation": activation, "weight_gain": np.float64(learning_rate / np.sqrt(64)), "bias_gain": learning_rate}
         case "SynthesisNetwork" if isinstance(config, StyleGan3Config):
             given = {"w_dim", "resolution", "z_dim", "architecture", "c_dim", "mapping_layers", "mapping_learning_rate", "label"}
             arguments = {key: value for key, value in config.model_dump().items() if key not in given}

@@ -117,6 +117,9 @@ def _nvidia(network: PersistentObject, label: int | None) -> tuple[Config, Store
     gain = fc0.state.get("weight_gain")
     if not isinstance(gain, float) or "mapping.fc0.weight" not in stored:
         raise Refused("its mapping network is described in a way that is not known")
+    for name, layer in _modules(mapping).items():
+        if name.startswith("fc") and layer.state.get("activation") != "lrelu":
+            raise Refused(f"its mapping.{readable(name)} has another activation than leaky ReLU, the only one that is drawn")
     width = _length(stored["mapping.fc0.weight"], 1)
     state = network.state
     if state.get("img_channels") != 3:
@@ -234,15 +237,21 @@ def _rosinality(state: dict[Any, Any], latent_avg: object, label: int | None) ->
 
 
 def _take_filters(there: Stored, stored: Stored, blocks: int) -> None:
-    """The filter that all layers share; rosinality stores it times 4, as upsampling uses it."""
-    kernel = there.get("convs.0.conv.blur.kernel")
-    if kernel is None or kernel.size != (4, 4):
-        raise Refused("the tensor convs.0.conv.blur.kernel, of shape (4, 4), is missing")
-    content = (kernel.load().float() / 4).numpy()
-    taps = StoredTensor(Storage(torch.float32, 16, content.tobytes), 0, (4, 4), (4, 1))
-    for b in range(blocks + 1):
-        for layer in ("", "conv1.", *(("conv0.",) if b else ())):
-            stored[f"synthesis.b{4 << b}.{layer}resample_filter"] = taps
+    """The filters of features and pictures; rosinality stores them times 4, as upsampling uses them."""
+
+    def taps(name: str) -> StoredTensor:
+        kernel = there.get(name)
+        if kernel is None or kernel.size != (4, 4):
+            raise Refused(f"the tensor {name}, of shape (4, 4), is missing")
+        content = (kernel.load().float() / 4).numpy()
+        return StoredTensor(Storage(torch.float32, 16, content.tobytes), 0, (4, 4), (4, 1))
+
+    for layer in ("", "conv1."):  # of 4², where nothing is upsampled
+        stored[f"synthesis.b4.{layer}resample_filter"] = taps("convs.0.conv.blur.kernel")
+    for b in range(blocks):
+        features, block = taps(f"convs.{2 * b}.conv.blur.kernel"), f"synthesis.b{8 << b}."
+        stored[f"{block}conv0.resample_filter"] = stored[f"{block}conv1.resample_filter"] = features
+        stored[f"{block}resample_filter"] = taps(f"to_rgbs.{b}.upsample.kernel")
 
 
 def _length(tensor: StoredTensor, axis: int) -> int:
@@ -312,7 +321,7 @@ def _checked(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "network"
-        raise Refused(f"its {place} is not that of a generator: {first['msg'].lower()}") from error
+        raise Refused(f"its {place} is not that of a generator: {first['msg'].removeprefix('Value error, ').lower()}") from error
 
 
 def _licence(source: str) -> str | None:

@@ -225,7 +225,7 @@ def open_foreign(path: Path) -> Iterator[object]:
 def _advice(reason: str) -> str:
     if "dnnlib.tflib" in reason:
         return "it is of the TensorFlow versions: turn it into a .pkl for PyTorch with legacy.py of NVlabs/stylegan3 first"
-    return "name a .pkl of NVIDIA's StyleGAN2 or StyleGAN3 for PyTorch, or a .pt of rosinality's StyleGAN2"
+    return "name a .pkl of NVIDIA's StyleGAN2 or StyleGAN3 for PyTorch, or a .pt of rosinality's StyleGAN2 (docs/generators.md)"
 
 
 def _read(content: mmap.mmap, file: BinaryIO, size: int) -> object:

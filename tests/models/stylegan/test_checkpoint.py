@@ -176,6 +176,8 @@ NAN = torch.full((64,), float("nan"))
         ("sg2-32", setting("", w_dim=[]), "its w_dim"),
         ("sg2-32", setting("mapping", num_layers=10**9), "its mapping_layers"),
         ("sg2-32", setting("mapping.fc0", weight_gain="much"), "mapping network"),
+        ("sg2-32", setting("mapping.fc1", activation="linear"), "mapping.fc1 has another activation"),
+        ("sg3t-32", setting("mapping.fc0", activation="relu"), "mapping.fc0 has another activation"),
         ("sg2-32", setting("synthesis.b8", architecture="resnet"), "'skip'"),
         ("sg2-32", setting("synthesis.b8.conv0", conv_clamp=256), "clamped to different values"),
         ("sg2-32", setting("synthesis.b8.conv0", activation="relu"), "another activation"),
@@ -207,13 +209,31 @@ def test_modules_that_contain_themselves_are_refused(tmp_path: Path) -> None:
     assert "nested deeper" in refusal(tmp_path, official_pickle("sg2-32", change=replacing("mapping", "_modules", "fc9", deep)))
 
 
-@pytest.mark.parametrize("missing", ["style.3.weight", "convs.2.conv.weight", "noises.noise_4", "convs.0.conv.blur.kernel"])
+@pytest.mark.parametrize(
+    "missing",
+    ["style.3.weight", "convs.2.conv.weight", "noises.noise_4", "convs.0.conv.blur.kernel", "to_rgbs.1.upsample.kernel"],
+)
 def test_a_part_missing_in_rosinalitys_file_is_named(tmp_path: Path, missing: str) -> None:
     state = rosinality()
     del state["g_ema"][missing]
     torch.save(state, tmp_path / "cut.pt")
     with pytest.raises(UserError, match=missing.split(".")[0]):
         read_checkpoint(tmp_path / "cut.pt")
+
+
+def test_filters_of_rosinalitys_file_are_each_taken_for_what_they_filter(tmp_path: Path) -> None:
+    state = rosinality()
+    before = read_checkpoint(REFERENCE / "rosinality-64.pt").tensors
+    for name in ("convs.2.conv.blur.kernel", "to_rgbs.0.upsample.kernel"):
+        state["g_ema"][name] = state["g_ema"][name] * 2
+    torch.save(state, tmp_path / "other.pt")
+    after = read_checkpoint(tmp_path / "other.pt").tensors
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed == [
+        "synthesis.b8.resample_filter",
+        "synthesis.b16.conv0.resample_filter",
+        "synthesis.b16.conv1.resample_filter",
+    ]
 
 
 @pytest.mark.parametrize(
