@@ -5,21 +5,23 @@ python run_live.py --audio speech.wav --offline --video face.mp4
 """
 
 import logging
+import os
 import platform
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.table import Table
-
 from models.errors import UserError, exit_on_user_error
-from realtime.settings import load
 
 
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     """The command `speech2expression`; returns the exit code."""
+    # Imported here: Ctrl-C ends the program without a word from the first moment on, and --help does not wait for torch.
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    from realtime.settings import load
+
     settings, other = load(sys.argv[1:] if argv is None else argv)
     if other.list_devices:
         list_devices()
@@ -30,7 +32,6 @@ def main(argv: list[str] | None = None) -> int:
     if settings.run.stats:
         check_folder(settings.run.stats)
 
-    # Imported here: --help and a mistyped flag should not wait for torch.
     from realtime.build import play
     from realtime.stats import write_json
 
@@ -43,6 +44,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def list_devices() -> None:
     """Print the sound devices that can record; the default one is marked."""
+    from rich.console import Console
+    from rich.table import Table
+
     from realtime.sound.portaudio import input_devices, open_portaudio
 
     audio = open_portaudio()
@@ -58,6 +62,8 @@ def check_folder(file: Path) -> None:
     """Raise `UserError` if `file` cannot be made, before a show of hours finds out."""
     if not file.parent.is_dir():
         raise UserError(f"statistics file {file}: the folder {file.parent} does not exist; make it or name another")
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise UserError(f"statistics file {file} can't be written; name a file in a folder you may write to")
 
 
 def machine() -> dict[str, str]:

@@ -155,6 +155,8 @@ def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path 
 def open_generator(settings: Settings, clock: Clock) -> tuple[Generator, Faces | Walks]:
     """The default generator with its faces, or the user's own."""
     if settings.picture.generator is None:
+        if settings.picture.label is not None:
+            raise UserError("--label chooses a class of a generator of your own; add --generator, or leave it away")
         default = load_default_generator()
         return default, Faces(settings.face, default, clock)
     own = load_generator(settings.picture.generator, settings.picture.label)

@@ -3,8 +3,12 @@
 import logging
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +44,9 @@ class Faces:
         self._clock, self._find = clock, find or find_and_save
         self._bank = list(load_bank(generator.graph_hash).values())[:KEYS]
         self._search: _Search | None = None
-        name = settings.name or self._bank[0].name
+        if settings.networks is not None:
+            check_eyes(settings.networks)
+        name = f"seed:{seed_of(settings.name)}" if settings.name else self._bank[0].name
         self.on_show = FaceOnShow(self._first(name, settings.networks, generator))
 
     @property
@@ -121,7 +127,8 @@ class _Search:
         self.name = name
         self._file = file
         self._process = multiprocessing.get_context("spawn").Process(target=find, args=(seed, networks, file), daemon=True)
-        self._process.start()
+        with _ctrl_c_for_the_show_alone():
+            self._process.start()
 
     @property
     def running(self) -> bool:
@@ -138,11 +145,27 @@ class _Search:
         self._process.join()
 
 
+@contextmanager
+def _ctrl_c_for_the_show_alone() -> Iterator[None]:
+    """A process started here never sees Ctrl-C, which a terminal sends to all: the show ends it."""
+    if threading.current_thread() is not threading.main_thread():  # others may not say what a signal does
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
     """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
-    face = find_paths(quick_generator(), seed, open_eyes(networks))
-    save_paths(file, {face.name: face})
+    try:
+        face = find_paths(quick_generator(), seed, open_eyes(networks))
+        save_paths(file, {face.name: face})
+    except UserError as error:
+        sys.exit(f"error: {error}")

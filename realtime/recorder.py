@@ -1,10 +1,14 @@
 """The queue before the video file: unlike every other hand-over it keeps all frames, up to a bound that is counted."""
 
+import logging
 import queue
 from typing import Final
 
+from models.errors import UserError
 from realtime.outputs.video import VideoOutput
 from realtime.values import Frame
+
+log = logging.getLogger(__name__)
 
 LONGEST: Final = 120
 """Frames that may wait; a disk or processor that falls further behind loses frames, which are counted."""
@@ -17,6 +21,11 @@ class Recorder:
         self._video = video
         self._queue: queue.Queue[Frame] = queue.Queue(LONGEST)
         self.dropped = 0
+
+    @property
+    def recording(self) -> bool:
+        """False once the file had to be given up."""
+        return self._video.given_up is None
 
     def put(self, frame: Frame) -> None:
         """Never waits."""
@@ -33,7 +42,12 @@ class Recorder:
             return
 
     def close(self) -> None:
-        """Write what still waits and finish the file."""
-        while not self._queue.empty():
-            self._video.step(self._queue.get_nowait())
-        self._video.close()
+        """Write what still waits and finish the file. A file that can't be finished is named, and no reason not to end well."""
+        if not self.recording:  # `step` said so
+            return
+        try:
+            while not self._queue.empty():
+                self._video.step(self._queue.get_nowait())
+            self._video.close()
+        except UserError as error:
+            log.error("%s", error)

@@ -202,7 +202,7 @@ class LiveShow:
             "/s2e/face": (self._stages.faces.index, self._stages.faces.name),
             "/s2e/freeze": (int(bool(self._window and self._window.freeze)),),
             "/s2e/blackout": (int(bool(self._window and self._window.blackout)),),
-            "/s2e/recording": (int(self._recorder is not None),),
+            "/s2e/recording": (int(self._recorder is not None and self._recorder.recording),),
         }
 
     def _close(self) -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from models.errors import UserError
+
 log = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAULT: Final = 0.2
@@ -43,7 +45,7 @@ class Worker:
             except Exception as error:  # the show goes on: every fault of a stage is shown and counted, none ends it
                 kind = f"{self.name}: {type(error).__name__}: {error}"
                 if not self.faults[kind]:
-                    log.exception("%s", kind)
+                    log.error("%s", kind, exc_info=not isinstance(error, UserError))
                 self.faults[kind] += 1
                 self.health = kind
                 self._stop.wait(PAUSE_AFTER_FAULT)

@@ -1,6 +1,8 @@
 """A video file with the sound in it: H.264 and AAC, every frame at its own time, written beside the target and renamed."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -28,13 +30,16 @@ LARGEST_GAP: Final = 0.04
 class VideoOutput:
     """Writes frames and the ring's sound since it was made; time 0 of the file is the time `t_start` of the show.
 
-    Raises `UserError` for a suffix that is no known format or a folder that cannot be written to.
+    Raises `UserError` for a suffix that is no known format or a folder that cannot be written to, and when it cannot be written
+    on later, as on a full disk: then what there was is removed, since it can't be finished either.
     """
 
     def __init__(self, path: Path, size: int, fps: float, ring: Ring, t_start: float = 0.0) -> None:
-        self._path, self._part = path, path.with_name(f".{path.name}.part")
         if path.suffix.lower() not in FORMATS:
             raise UserError(f"video file {path} has no known suffix; name it with one of {', '.join(FORMATS)}")
+        if path.is_dir():
+            raise UserError(f"video file {path} cannot be written (it is a folder); name a file")
+        self._path, self._part = path, path.with_name(f".{path.name}.part")
         try:
             self._part.touch()
         except OSError as error:
@@ -51,29 +56,36 @@ class VideoOutput:
         self._last_pts = -1
         self.frames = 0
         self._closed = False
+        self.given_up: UserError | None = None
+        """Why the file can't be written on."""
 
     def step(self, frame: Frame) -> None:
         """Append `frame` at the time it speaks of, and all sound that came since the last one."""
+        if self.given_up:
+            raise self.given_up
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), format="rgb24")
         picture.pts = max(self._last_pts + 1, round((frame.controls.t - self._t_start) / TIME_BASE))
         picture.time_base = TIME_BASE
         self._last_pts = picture.pts
-        self._container.mux(self._video.encode(picture))
-        self._sound.step()
+        with self._or_give_up():
+            self._container.mux(self._video.encode(picture))
+            self._sound.step()
         self.frames += 1
 
     def close(self) -> None:
         """Finish the file and give it its name; calling it again does nothing. Without any frame no file is left."""
         if self._closed:
             return
+        with self._or_give_up():
+            self._sound.step()
+            if self.frames:
+                self._container.mux(self._video.encode(None))
+                self._sound.finish()
+            self._container.close()
+            if self.frames:
+                self._part.replace(self._path)
         self._closed = True
-        self._sound.step()
         if self.frames:
-            self._container.mux(self._video.encode(None))
-            self._sound.finish()
-        self._container.close()
-        if self.frames:
-            self._part.replace(self._path)
             log.info("video written to %s (%d frames)", self._path, self.frames)
         else:
             self._part.unlink(missing_ok=True)
@@ -82,8 +94,20 @@ class VideoOutput:
         """Leave no file: what was begun is not to be finished. After it `close` does nothing."""
         if not self._closed:
             self._closed = True
-            self._container.close()
+            with contextlib.suppress(av.FFmpegError):  # of a full disk, again
+                self._container.close()
             self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _or_give_up(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self.discard()
+            self.given_up = UserError(
+                f"video file {self._path} cannot be written on ({error.strerror}) and is given up; make room, or name another"
+            )
+            raise self.given_up from error
 
 
 class _Sound:

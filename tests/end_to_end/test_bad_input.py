@@ -30,6 +30,11 @@ def sound(tmp_path: Path) -> str:
         (["--audio", "TEXT"], "cannot be read as sound"),
         (["--audio", "SOUND", "--offline", "--video", "face.gif"], "suffix"),
         (["--audio", "SOUND", "--offline", "--video", "none/face.mp4"], "cannot be written"),
+        (["--audio", "SOUND", "--offline", "--video", "."], "suffix"),
+        (["--audio", "SOUND", "--offline", "--video", "folder.mp4"], "is a folder"),
+        (["--audio", "SOUND", "--offline", "--stats", "folder.mp4"], "can't be written"),
+        (["--audio", "SOUND", "--offline", "--video", "a.mp4", "--label", "3"], "add --generator"),
+        (["--audio", "SOUND", "--offline", "--video", "a.mp4", "--networks", "none"], "none"),
         (["--audio", "SOUND", "--offline"], "nothing to make"),
         (["--audio", "mic", "--offline", "--video", "face.mp4"], "sound that is there already"),
         (["--audio", "SOUND", "--offline", "--osc", "localhost"], "HOST:PORT"),
@@ -47,6 +52,7 @@ def test_one_line_and_exit_code_2(
 ) -> None:
     voice = sound(tmp_path)
     (tmp_path / "text.txt").write_text("this is no sound")
+    (tmp_path / "folder.mp4").mkdir()
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.iterdir())
     places = {"SOUND": voice, "TEXT": "text.txt"}

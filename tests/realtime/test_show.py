@@ -156,3 +156,17 @@ def test_a_source_that_does_not_start_leaves_no_file(tmp_path: Path) -> None:
         LiveShow(parts, source, None, fps=50).run(seconds=1)
     assert source.closed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_on_a_full_disk_is_given_up_and_the_show_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = MonotonicClock()
+    source = Tone(clock)
+    parts = stages(clock, source.ring, Engine())
+    parts.video = VideoOutput(tmp_path / "a.mp4", 64, 25, source.ring)
+    parts.video.given_up = UserError("the disk is full")
+    show = LiveShow(parts, source, None, fps=50)
+    report = show.run(seconds=None)
+    assert list(report["faults"]) == ["recorder: UserError: the disk is full"]
+    assert report["milliseconds"]["engine"]["n"] > 5
+    assert [record.exc_info for record in caplog.records if "the disk is full" in record.message] == [False]
+    parts.video.discard()

@@ -1,5 +1,8 @@
 """The video file: every frame, the sound in step, nothing half-written."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -106,4 +109,42 @@ def test_a_discarded_video_leaves_no_file(tmp_path: Path) -> None:
     video.step(Frame(0, Controls(0.0, np.eye(5, dtype=np.float32)[1], 1.0, {}), None, 0.0, np.zeros((64, 64, 3), np.uint8)))
     video.discard()
     video.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def files_of_at_most(length: int) -> Iterator[None]:
+    """Writing on fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_video_that_cannot_be_written_on_is_given_up_and_says_so(tmp_path: Path, suffix: str) -> None:
+    video = VideoOutput(tmp_path / f"a{suffix}", 64, FPS, Ring(16_000, 1))
+    random = np.random.default_rng(0)
+
+    def step(k: int) -> None:
+        controls = Controls(k / FPS, np.eye(5, dtype=np.float32)[1], 1.0, {})
+        video.step(Frame(k, controls, None, 0.0, random.integers(0, 255, (64, 64, 3), np.uint8)))
+
+    with files_of_at_most(20_000), pytest.raises(UserError, match="cannot be written on"):
+        for k in range(1000):
+            step(k)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="cannot be written on"):
+        step(1001)
+    video.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_cannot_be_finished_is_given_up_and_says_so(tmp_path: Path) -> None:
+    video = VideoOutput(tmp_path / "a.mp4", 64, FPS, Ring(16_000, 1))
+    video.step(Frame(0, Controls(0.0, np.eye(5, dtype=np.float32)[1], 1.0, {}), None, 0.0, np.zeros((64, 64, 3), np.uint8)))
+    with files_of_at_most(10), pytest.raises(UserError, match="cannot be written on"):
+        video.close()
     assert list(tmp_path.iterdir()) == []

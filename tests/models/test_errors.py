@@ -1,0 +1,46 @@
+"""How a command ends: what a user caused is one line and 2; what ends it from outside leaves nothing behind."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from models.errors import UserError, exit_on_user_error
+
+
+@contextmanager
+def cleaning_up(done: list[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        done.append("cleaned up")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, code: int) -> None:
+    done: list[str] = []
+
+    @exit_on_user_error
+    def command() -> None:
+        with cleaning_up(done):
+            os.kill(os.getpid(), number)
+            signal.pause()
+
+    before = signal.getsignal(number)
+    try:
+        ended = command()
+    except SystemExit as end:
+        ended = end.code
+    assert (ended, done) == (code, ["cleaned up"])
+    assert signal.getsignal(number) == before
+
+
+def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+    @exit_on_user_error
+    def command() -> None:
+        raise UserError("a file\nwas expected")
+
+    assert command() == 2
+    assert capsys.readouterr().err == "error: a file was expected\n"
