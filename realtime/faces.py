@@ -69,7 +69,11 @@ class Faces:
         if self._search is None or self._search.running:
             return
         search, self._search = self._search, None
-        found = search.found()
+        try:
+            found = search.found()
+        except (UserError, KeyError) as error:  # a file that was damaged, and is still there since the search failed
+            found = None
+            log.debug("%s", error)
         if found is None:
             log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
         elif self.name == found.name:
@@ -97,8 +101,13 @@ class Faces:
         own, by_student = (cache_folder("paths") / f"{stem}{by}.safetensors" for by in ("", "-student"))
         for file, who in ((own, "networks of a folder"), (by_student, "our student")):
             if file.exists() and (networks is None or file == own):
+                try:
+                    found = load_paths(file, generator.graph_hash)[name]
+                except (UserError, KeyError) as error:
+                    log.warning("the kept expressions of %s can't be read and are searched anew: %s", name, error)
+                    continue
                 log.info("%s plays its own expressions, found before, steered by %s", name, who)
-                return load_paths(file, generator.graph_hash)[name]
+                return found
         try:
             steered_by = check_eyes(networks)
         except UserError as error:

@@ -113,9 +113,10 @@ def load_paths(path: Path, generator_hash: str | None = None) -> dict[str, Expre
     tensors, metadata = read_tensors(path, FORMAT, generator_hash)
     try:
         return {key: _face(key, tensors, rows, metadata["generator"]) for key, rows in json.loads(metadata["rows"]).items()}
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"the paths in {path} are damaged ({error}): make them again with python -m tools.search_directions"
+            f"the paths in {path} are damaged ({reason}): make them again with python -m tools.search_directions"
         ) from error
 
 
@@ -143,7 +144,7 @@ def read_tensors(
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, ValueError) as error:  # the last two: kinds of numbers that numpy lacks
         raise UserError(f"a file of '{file_format}' was expected at {path} ({' '.join(str(error).split())}): {again}") from error
     if metadata.get("format") != file_format or metadata.get("emotions") != " ".join(EMOTIONS):
         found = metadata.get("format", "something else")
@@ -151,6 +152,8 @@ def read_tensors(
     if generator_hash is not None and metadata.get("generator") != generator_hash:
         theirs = metadata.get("generator", "none")
         raise UserError(f"{path} belongs to the generator {theirs[:12]}…, the one in use is {generator_hash[:12]}…: {again}")
+    if "generator" not in metadata or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise UserError(f"{path} is damaged, it holds something else than finite numbers of one generator: {again}")
     return tensors, metadata
 
 

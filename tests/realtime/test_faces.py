@@ -161,6 +161,18 @@ def test_ctrl_c_is_for_the_show_and_not_for_its_search(networks: Path, capfd: py
     assert "KeyboardInterrupt" not in capfd.readouterr().err
 
 
+def test_expressions_that_were_kept_and_are_damaged_are_searched_anew(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept = networks / "hash-5-student.safetensors"
+    kept.write_bytes(b"cut short")
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
+    faces.wait()
+    assert shown(faces) == 5.0
+    assert "searched anew" in caplog.text
+    again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), find_quickly)
+    again.wait()
+    assert shown(again) == 77.0
+
+
 def test_a_seed_with_leading_zeros_is_the_same_face(networks: Path) -> None:
     assert Faces(Face(name="seed:0002"), Generator(), VirtualClock()).index == 1
     other = Faces(Face(name="seed:005"), Generator(), VirtualClock(), find_quickly)

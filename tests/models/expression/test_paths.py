@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import save_file
 
 from models.errors import UserError
-from models.expression.paths import STRONGEST, ExpressionPaths, load_paths, save_paths
+from models.expression.paths import FORMAT, STRONGEST, ExpressionPaths, load_paths, read_tensors, save_paths
 from models.labels import EMOTIONS, NEUTRAL
 
 NUM_WS, WIDTH, KNOTS = 6, 8, 3
@@ -122,6 +122,28 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     save_paths(path, {"seed:1": a_face()})
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError):
+        load_paths(path)
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "[]", "7", '{"seed:1": null}', '{"seed:1": [0]}', '{"seed:1": ["a", 2]}', '{"seed:2": [0, 1]}']
+)
+def test_a_file_whose_description_makes_no_sense_is_refused(tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "faces.safetensors"
+    save_paths(path, {"seed:1": a_face()})
+    tensors, metadata = read_tensors(path, FORMAT, None)
+    save_file(tensors, path, metadata={**metadata, "rows": rows})
+    with pytest.raises(UserError, match="damaged"):
+        load_paths(path)
+
+
+def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.safetensors"
+    save_paths(path, {"seed:1": a_face()})
+    tensors, metadata = read_tensors(path, FORMAT, None)
+    tensors["seed:1/neutral"][0, 0] = np.nan
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(UserError, match="finite numbers"):
         load_paths(path)
 
 
