@@ -68,7 +68,7 @@ class Directions:
 
 def load(path: Path, generator_hash: str | None = None) -> Directions:
     """Raises `UserError` where the file is missing, damaged or made for another generator."""
-    tensors, metadata = read_tensors(path, FORMAT, generator_hash)
+    tensors, metadata = read_tensors(path, FORMAT, generator_hash, "smile_readout")
     offsets = {
         name.removeprefix("offset/"): tensor.astype(np.float32) for name, tensor in tensors.items() if name.startswith("offset/")
     }

@@ -136,9 +136,12 @@ def make_folder_of(path: Path) -> None:
 
 
 def read_tensors(
-    path: Path, file_format: str, generator_hash: str | None
+    path: Path, file_format: str, generator_hash: str | None, *needed: str
 ) -> tuple[dict[str, NDArray[np.floating]], dict[str, str]]:
-    """Tensors and metadata of a file of `file_format`, made for `generator_hash` if given. Raises `UserError`."""
+    """Tensors and metadata of a file of `file_format`, made for `generator_hash` if given, that holds at least `needed`.
+
+    Raises `UserError`.
+    """
     again = "make it with python -m tools.search_directions"
     try:
         with safe_open(path, framework="numpy") as file:
@@ -154,6 +157,8 @@ def read_tensors(
         raise UserError(f"{path} belongs to the generator {theirs[:12]}…, the one in use is {generator_hash[:12]}…: {again}")
     if "generator" not in metadata or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise UserError(f"{path} is damaged, it holds something else than finite numbers of one generator: {again}")
+    if missing := [name for name in needed if name not in tensors]:
+        raise UserError(f"{path} is damaged, {missing[0]} is missing: {again}")
     return tensors, metadata
 
 

@@ -108,13 +108,13 @@ def untrained(directions: Directions, codes: Floats, components: int) -> PathPre
 
 def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
     """Raises `UserError` where the file is missing, damaged or made for another generator."""
-    tensors, metadata = read_tensors(path, FORMAT, generator_hash)
+    tensors, metadata = read_tensors(path, FORMAT, generator_hash, "mean", "components", "smile")
 
     def group(kind: str) -> dict[str, Floats]:
         return {name.removeprefix(kind): tensor.astype(np.float32) for name, tensor in tensors.items() if name.startswith(kind)}
 
     matrices, places = group("matrix/"), group("places/")
-    if set(matrices) != set(PREDICTED) or set(places) != set(EMOTION_GOALS) or "mean" not in tensors:
+    if set(matrices) != set(PREDICTED) or set(places) != set(EMOTION_GOALS):
         raise UserError(
             f"the predictor in {path} is damaged (parts are missing): make it again with python -m tools.train_predictor"
         )

@@ -16,8 +16,11 @@ from realtime.sound.ring import Ring
 
 log = logging.getLogger(__name__)
 
-SILENT_AFTER: Final = 1.0
-"""Seconds without a block after which the device counts as lost."""
+LOOK_EVERY: Final = 0.25
+"""Seconds between looks at the device."""
+SILENT_LOOKS: Final = 20
+"""Looks in a row without a new block after which a device that calls itself active counts as lost, 5 s: a sound server that
+starts takes one, a Bluetooth headset some. Looks and not seconds: where the machine is too busy for blocks, it is for looks."""
 RETRY_EVERY: Final = 2.0
 """Seconds between attempts to open it again."""
 
@@ -43,7 +46,8 @@ class Microphone:
         self.description = f"microphone {self._device.name!r} ({self._device.host}, {self.ring.rate} Hz)"
         self._stream: pyaudio.Stream | None = None
         self._overruns = 0
-        self._last_block = clock.now()
+        self._blocks = 0
+        self._blocks_seen = self._silent_looks = 0  # at the last look
         self._lost = False
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="microphone", daemon=True)
@@ -85,24 +89,37 @@ class Microphone:
                 frames_per_buffer=round(self._block_seconds * self.ring.rate),
                 stream_callback=self._callback,
             )
-        self._last_block = self._clock.now()
+        self._silent_looks = 0
 
     def _callback(self, data: bytes | None, n: int, times: Mapping[str, float], status: int) -> tuple[None, int]:
         # PortAudio's own thread: copy, count, return. Anything more and the device loses sound.
         now = self._clock.now()
-        self._last_block = now
+        self._blocks += 1
         self._overruns += bool(status & pyaudio.paInputOverflow)
         if data:
             self.ring.write(audible(np.frombuffer(data, np.float32).reshape(-1, self.ring.channels)), now)
         return None, pyaudio.paContinue
 
     def _watch(self) -> None:
-        while not self._stop.wait(RETRY_EVERY if self._lost else SILENT_AFTER / 4):
+        while not self._stop.wait(RETRY_EVERY if self._lost else LOOK_EVERY):
             if self._lost:
                 self._try_again()
-            elif self._clock.now() - self._last_block > SILENT_AFTER:
-                self._lost = True
-                log.warning("%s is lost; the face rests, and sound comes back when the device does", self.description)
+            else:
+                self._look()
+
+    def _look(self) -> None:
+        self._silent_looks = 0 if self._blocks != self._blocks_seen else self._silent_looks + 1
+        self._blocks_seen = self._blocks
+        if self._silent_looks >= SILENT_LOOKS or not self._is_active():
+            self._lost = True
+            log.warning("%s is lost; the face rests, and sound comes back when the device does", self.description)
+
+    def _is_active(self) -> bool:
+        """False as soon as PortAudio gave the device up, which it does where the system tells it; not all systems do."""
+        try:
+            return self._stream is not None and bool(self._stream.is_active())
+        except OSError:
+            return False
 
     def _try_again(self) -> None:
         self._close_device()

@@ -63,6 +63,8 @@ class SoundServer:
             "PULSE_SOURCE": "voice.monitor",
             "PULSE_SINK": "voice",
             "HOME": str(folder),
+            # What the program keeps is not the server's: with an empty cache a show takes minutes to begin.
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
         }
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from models.expression import directions
 from models.expression.directions import CONDITIONS, MEASURED, POSE_ROWS, TURNS, Observations, find_directions
 from models.expression.goals import RIG_GOALS
 from models.expression.instance_search import ROWS
-from models.expression.paths import ExpressionPaths
+from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.labels import EMOTIONS
 
 WIDTH, NUM_WS, SAMPLES = 24, 15, 400
@@ -91,3 +91,8 @@ def test_file_gives_directions_back_and_another_generator_is_refused(observation
     assert np.allclose(back.smile_readout, found.smile_readout, rtol=1e-6)
     with pytest.raises(UserError, match="one in use is eeeeeeeeeeee"):
         directions.load(tmp_path / "directions.safetensors", "e" * 64)
+    tensors, metadata = read_tensors(tmp_path / "directions.safetensors", directions.FORMAT, None)
+    del tensors["smile_readout"]
+    write_tensors(tmp_path / "directions.safetensors", tensors, metadata)
+    with pytest.raises(UserError, match="smile_readout is missing"):
+        directions.load(tmp_path / "directions.safetensors")

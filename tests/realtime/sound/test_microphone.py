@@ -1,0 +1,101 @@
+"""When a microphone counts as lost: at once where its stream has ended, and only after a long silence where it has not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realtime.clock import MonotonicClock
+from realtime.sound import microphone as module
+from realtime.sound.microphone import SILENT_LOOKS, Microphone
+from realtime.sound.portaudio import Device
+
+
+class Stream:
+    active = True
+
+    def __init__(self, callback: Callable[..., object]) -> None:
+        self.callback = callback
+
+    def is_active(self) -> bool:
+        return self.active
+
+    def close(self) -> None: ...
+
+    def give(self, value: float = 0.5) -> None:
+        """One block, as PortAudio's thread hands it over."""
+        self.callback(np.full(160, value, np.float32).tobytes(), 160, {}, 0)
+
+
+class Audio:
+    """PortAudio with one device; `streams` are those that were opened."""
+
+    streams: list[Stream]
+
+    def open(self, *, stream_callback: Callable[..., object], **_: Any) -> Stream:
+        self.streams.append(Stream(stream_callback))
+        return self.streams[-1]
+
+    def terminate(self) -> None: ...
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> list[Stream]:
+    audio = Audio()
+    audio.streams = []
+    monkeypatch.setattr(module, "open_portaudio", lambda: audio)
+    monkeypatch.setattr(module, "input_devices", lambda _: [Device(0, "desk", "ALSA", 1, 16_000, True)])
+    return audio.streams
+
+
+def opened() -> Microphone:
+    """Recording, but looked at only by the test: its own watcher has no time to."""
+    microphone = Microphone("", MonotonicClock())
+    microphone._open()
+    return microphone
+
+
+def test_a_stream_that_has_ended_is_lost_at_the_next_look_and_comes_back(streams: list[Stream]) -> None:
+    microphone = opened()
+    streams[0].give()
+    microphone._look()
+    assert microphone.health == ""
+    streams[0].active = False
+    microphone._look()
+    assert "is lost" in microphone.health
+    microphone._try_again()
+    assert microphone.health == ""
+    streams[1].give()
+    microphone._look()
+    assert microphone.health == ""
+    assert microphone.ring.written == 320
+
+
+def test_a_busy_machine_that_gives_no_block_for_some_looks_loses_nothing(streams: list[Stream]) -> None:
+    microphone = opened()
+    for _ in range(3):
+        for _ in range(SILENT_LOOKS - 1):
+            microphone._look()
+            assert microphone.health == ""
+        streams[0].give()
+        microphone._look()
+    assert len(streams) == 1
+
+
+def test_a_stream_that_calls_itself_active_and_gives_nothing_is_lost_in_the_end(streams: list[Stream]) -> None:
+    microphone = opened()
+    streams[0].give()
+    for _ in range(SILENT_LOOKS + 1):
+        microphone._look()
+    assert "is lost" in microphone.health
+    microphone._try_again()
+    microphone._look()
+    assert microphone.health == "", "a device just opened has the whole time again"
+
+
+def test_a_block_that_holds_no_numbers_is_silence(streams: list[Stream]) -> None:
+    microphone = opened()
+    cursor = microphone.ring.cursor()
+    streams[0].give(float("nan"))
+    assert cursor.read().tolist() == [[0.0]] * 160
