@@ -4,7 +4,6 @@ import contextlib
 import functools
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import NoReturn, ParamSpec
 
@@ -38,10 +37,11 @@ def exit_on_user_error(main: Callable[P, int | None]) -> Callable[P, int]:
 @contextlib.contextmanager
 def _ending_well() -> Iterator[None]:
     """SIGTERM, as service managers and `timeout` send it, ends Python on the spot; here it becomes an exception."""
-    if threading.current_thread() is not threading.main_thread():  # others may not say what a signal does
+    try:
+        before = signal.signal(signal.SIGTERM, _exit)
+    except ValueError:  # only a process's first thread may say what a signal does
         yield
         return
-    before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield
     finally:
