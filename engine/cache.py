@@ -1,12 +1,16 @@
 """What was measured once on this machine and need not be measured again: small notes in the user's cache folder."""
 
 import json
+import logging
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
+from models.errors import UserError
 from models.files import cache_folder, written_beside
+
+log = logging.getLogger(__name__)
 
 
 def processor() -> str:
@@ -27,13 +31,19 @@ def recall(subject: str, key: dict[str, Any]) -> Any:
         note = json.loads(_note(subject).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return note["value"] if isinstance(note, dict) and note.get("key") == key else None
+    return note.get("value") if isinstance(note, dict) and note.get("key") == key else None
 
 
 def remember(subject: str, key: dict[str, Any], value: Any) -> None:
-    """Note `value` (anything JSON can hold) about `subject`; a note under another key is replaced."""
-    with written_beside(_note(subject)) as beside:
-        beside.write_text(json.dumps({"key": key, "value": value}, indent=1), encoding="utf-8")
+    """Note `value` (anything JSON can hold) about `subject`; a note under another key is replaced.
+
+    Where it can't be written, a line says so: a show can do without.
+    """
+    try:
+        with written_beside(_note(subject)) as beside:
+            beside.write_text(json.dumps({"key": key, "value": value}, indent=1), encoding="utf-8")
+    except UserError as error:
+        log.warning("what was measured is not kept: %s", error)
 
 
 def _note(subject: str) -> Path:

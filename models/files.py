@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+from safetensors import SafetensorError
 
 from models.errors import UserError
 
@@ -36,8 +37,9 @@ def written_beside(path: Path) -> Iterator[Path]:
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); make room there, or name another place") from error
+    except (OSError, SafetensorError) as error:  # safetensors says in its own words that the disk is full
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UserError(f"{path} can't be written ({reason}); make room there, or name another place") from error
 
 
 @contextmanager
@@ -59,8 +61,9 @@ def folder_written_beside(path: Path) -> Iterator[Path]:
             beside.replace(path)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); make room there, or name another place") from error
+    except (OSError, SafetensorError) as error:  # safetensors says in its own words that the disk is full
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UserError(f"{path} can't be written ({reason}); make room there, or name another place") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, SAMPLE
 from models.emotion.voice_activity import CHUNK, SileroNetwork, levelled, loudness_of, speech_chunks, with_context
 from models.errors import UserError
 from models.labels import EMOTIONS
+from realtime.sound.audible import audible
 
 Sound = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
@@ -80,7 +81,7 @@ def decode(path: Path) -> Sound:
         raise UserError(f"cannot decode {path} as sound: {error}") from error
     if not frames:
         raise UserError(f"{path} holds no sound")
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32)
+    return audible(np.concatenate([frame.to_ndarray()[0] for frame in frames]))
 
 
 @torch.no_grad()

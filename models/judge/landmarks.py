@@ -41,12 +41,11 @@ RIGHT_CHEEK: Final = (117, 118, 101, 36, 205, 187, 123)
 LEFT_CHEEK: Final = (346, 347, 330, 266, 425, 411, 352)
 FOREHEAD: Final = (108, 151, 337, 336, 9, 107)
 
-# (upper lid, lower lid) and (inner, outer corner) of each eye; (upper, lower) inner lip; mouth corners.
+# (upper lid, lower lid) and (inner, outer corner) of each eye; mouth corners.
 RIGHT_LIDS: Final = ((159, 145), (158, 153), (160, 144))
 LEFT_LIDS: Final = ((386, 374), (385, 380), (387, 373))
 RIGHT_EYE_CORNERS: Final = (33, 133)
 LEFT_EYE_CORNERS: Final = (263, 362)
-INNER_LIPS: Final = (13, 14)
 MOUTH_CORNERS: Final = (61, 291)
 
 # Points that expressions hardly move, for pose: eye corners, bridge and tip of the nose, temples, with their place on a mean head

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine import cache
 from models import files
+from models.errors import UserError
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,3 +32,15 @@ def test_a_damaged_note_is_no_note(content: bytes) -> None:
     cache.remember("damaged", {"a": 1}, "value")
     (files.cache_folder("measured") / "damaged.json").write_bytes(content)
     assert cache.recall("damaged", {"a": 1}) is None
+
+
+def test_a_note_that_cannot_be_written_is_told_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path) -> None:
+        raise UserError(f"{path} can't be written (Read-only file system)")
+
+    monkeypatch.setattr(cache, "written_beside", full)
+    cache.remember("read-only", {}, "value")
+    assert "Read-only file system" in caplog.text
+    assert cache.recall("read-only", {}) is None

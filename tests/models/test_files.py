@@ -1,8 +1,10 @@
 """Files appear whole or not at all, and a place that can't be written to is named."""
 
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+from safetensors import SafetensorError
 
 from models import files
 from models.errors import UserError
@@ -26,7 +28,12 @@ def test_a_folder_that_can_not_be_made_is_named(monkeypatch: pytest.MonkeyPatch,
         files.cache_folder("graphs")
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="No space left"), files.written_beside(tmp_path / "graph"):
-        raise OSError(28, "No space left on device")
+SAFETENSORS: Final = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError(SAFETENSORS)])
+@pytest.mark.parametrize("kind", [files.written_beside, files.folder_written_beside])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, kind: Any, error: Exception) -> None:
+    with pytest.raises(UserError, match="No space left"), kind(tmp_path / "graph"):
+        raise error
     assert list(tmp_path.iterdir()) == []
