@@ -9,12 +9,14 @@ from pathlib import Path
 
 import av
 import pytest
+from parts import SoundServer
 
 from realtime.sound.file import DEMO_VOICE
 
 pytestmark = pytest.mark.audio
 
 SMALL_GENERATOR = Path(__file__).parents[1] / "models" / "stylegan" / "reference" / "rosinality-64.pt"
+MOST_PLAYS = 8
 
 
 def free_port() -> int:
@@ -64,6 +66,15 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.2)
 
 
+def play_until(server: SoundServer, voice: Path, seen: Callable[[], dict[str, bool]]) -> None:
+    """Play the voice, again where the machine was too busy to listen to all of it, until everything was seen."""
+    for _ in range(MOST_PLAYS):
+        server.play(voice).wait()
+        if all(seen().values()):
+            return
+    raise AssertionError(seen())
+
+
 def test_a_voice_through_the_sound_server_moves_the_face_and_a_lost_microphone_comes_back(
     program, sound_server, voice_wav: Path, tmp_path: Path
 ) -> None:
@@ -93,12 +104,16 @@ def test_a_voice_through_the_sound_server_moves_the_face_and_a_lost_microphone_c
         assert max(dump.values("/s2e/speaking"), default=0) == 0
         assert max(dump.values("/s2e/rig/mouth_open"), default=0) < 0.05
 
-        sound_server.play(voice_wav).wait()
-        until(lambda: max(dump.values("/s2e/speaking")) == 1, 30, "nobody was heard speaking")
-        assert max(dump.values("/s2e/rig/mouth_open")) > 0.5
-        assert max(dump.values("/s2e/level")) > 0.5
-        shown = {name: max(dump.values(f"/s2e/emotion/{name}")) for name in ("angry", "fear", "happy", "sad")}
-        assert sum(value > 0.5 for value in shown.values()) >= 2, shown
+        def voice_is_answered() -> dict[str, bool]:
+            shown = [max(dump.values(f"/s2e/emotion/{name}")) for name in ("angry", "fear", "happy", "sad")]
+            return {
+                "speaking": max(dump.values("/s2e/speaking")) == 1,
+                "mouth": max(dump.values("/s2e/rig/mouth_open")) > 0.5,
+                "level": max(dump.values("/s2e/level")) > 0.5,
+                "two emotions": sum(value > 0.5 for value in shown) >= 2,
+            }
+
+        play_until(sound_server, voice_wav, voice_is_answered)
         assert dump.values("/s2e/frame")[-1] > 0
 
         sound_server.stop()
@@ -108,8 +123,7 @@ def test_a_voice_through_the_sound_server_moves_the_face_and_a_lost_microphone_c
         sound_server.start()
         show.wait_for("is back")
         before = len(dump.values("/s2e/speaking"))
-        sound_server.play(voice_wav).wait()
-        until(lambda: max(dump.values("/s2e/speaking")[before:]) == 1, 30, "nobody was heard speaking")
+        play_until(sound_server, voice_wav, lambda: {"speaking again": max(dump.values("/s2e/speaking")[before:]) == 1})
         assert show.log.count("is lost") == show.log.count("is back") == 1, show.log
         assert dump.values("/s2e/frame")[-1] > frames
         assert show.end() == 0, show.log
