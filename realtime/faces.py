@@ -1,4 +1,7 @@
-"""Which face plays: the bank's on keys 1...9; any other seed as predicted, until its own paths are found in the background."""
+"""Which face plays: the bank's on keys 1...9; any other seed as predicted, until its own paths are found in the background.
+
+In between, some seconds after the start, its predicted expressions get strengths that look the same as on other faces.
+"""
 
 import logging
 import multiprocessing
@@ -18,6 +21,7 @@ from engine.drawn import quick_generator
 from models.errors import UserError
 from models.expression.bank import load_bank, load_predictor
 from models.expression.find import find_paths
+from models.expression.levels import levelled
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.files import cache_folder
 from models.judge.eyes import check_eyes, open_eyes
@@ -30,7 +34,7 @@ log = logging.getLogger(__name__)
 
 KEYS: Final = 9
 Find = Callable[[int, Path | None, Path], None]
-"""(seed, folder of networks or None, file to save to)."""
+"""(seed, folder of networks or None, file to save to); before, what is predicted may be saved to `levelled_file` of that file."""
 
 
 class Faces:
@@ -65,8 +69,14 @@ class Faces:
             self.on_show.change(self._bank[index], self._clock.now())
 
     def step(self) -> None:
-        """Take in what the search in the background found, if it has ended."""
-        if self._search is None or self._search.running:
+        """Take in what the search in the background found, if it has ended, or what it set the strengths of until then."""
+        if self._search is None:
+            return
+        if self._search.running:
+            evened = self._search.levelled()
+            if evened is not None and self.name == evened.name:
+                log.info("%s's predicted expressions have its own strengths now", evened.name)
+                self.on_show.change(evened, self._clock.now())
             return
         search, self._search = self._search, None
         try:
@@ -117,8 +127,16 @@ class Faces:
         else:
             log.info("%s plays predicted expressions while its own are searched, steered by %s", name, steered_by)
             self._search = _Search(self._find, name, seed, networks, by_student if networks is None else own)
+            before = levelled_file(self._search.file)
+            if before.exists():
+                return load_paths(before, generator.graph_hash)[name]
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return load_predictor(generator.graph_hash).paths(ws, name)
+
+
+def levelled_file(found: Path) -> Path:
+    """Where a search keeps what is predicted with strengths set, until its end; beside the file of what it found."""
+    return found.with_name(f"{found.stem}-predicted.safetensors")
 
 
 def seed_of(name: str) -> int:
@@ -133,8 +151,8 @@ class _Search:
     """A search in a process of its own, so that it takes neither the interpreter nor, being nice, the cores from the show."""
 
     def __init__(self, find: Find, name: str, seed: int, networks: Path | None, file: Path) -> None:
-        self.name = name
-        self._file = file
+        self.name, self.file = name, file
+        self._taken = levelled_file(file).exists()  # by the face that starts with it
         self._process = multiprocessing.get_context("spawn").Process(target=find, args=(seed, networks, file), daemon=True)
         with _ctrl_c_for_the_show_alone():
             self._process.start()
@@ -146,8 +164,16 @@ class _Search:
     def wait(self) -> None:
         self._process.join()
 
+    def levelled(self) -> ExpressionPaths | None:
+        """What is predicted, its strengths set, once, when it is there."""
+        file = levelled_file(self.file)
+        if self._taken or not file.exists():
+            return None
+        self._taken = True
+        return load_paths(file)[self.name]
+
     def found(self) -> ExpressionPaths | None:
-        return load_paths(self._file)[self.name] if self._file.exists() else None
+        return load_paths(self.file)[self.name] if self.file.exists() else None
 
     def close(self) -> None:
         self._process.terminate()
@@ -168,13 +194,21 @@ def _ctrl_c_for_the_show_alone() -> Iterator[None]:
 
 
 def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
-    """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core."""
+    """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core.
+
+    First, in some seconds, the strengths of what is predicted are set and saved to `levelled_file(file)`.
+    """
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     try:
-        face = find_paths(quick_generator(), seed, open_eyes(networks))
+        generator, eyes = quick_generator(), open_eyes(networks)
+        if not levelled_file(file).exists():
+            ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
+            predicted = levelled(generator, load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}"), eyes)
+            save_paths(levelled_file(file), {predicted.name: predicted})
+        face = find_paths(generator, seed, eyes)
         save_paths(file, {face.name: face})
     except UserError as error:
         sys.exit(f"error: {error}")

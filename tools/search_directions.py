@@ -18,7 +18,8 @@ from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression import directions, predictor
 from models.expression.bank import FACES_FILE, PREDICTOR_FILE
-from models.expression.find import find_paths, with_even_knots
+from models.expression.find import find_paths
+from models.expression.levels import levelled
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.judge.eyes import check_eyes, open_eyes
 from tools.search_cluster import HERE, searched_on_ray
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
     if options.knots and not options.out.exists():
         raise UserError(
-            f"faces whose knots should be placed anew were expected in {options.out}, nothing is there: name their file"
+            f"faces whose strengths should be set anew were expected in {options.out}, nothing is there: name their file"
         )
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
@@ -61,7 +62,11 @@ def main(arguments: list[str] | None = None) -> None:
                 def tell(part: float, what: str, name: str = f"seed:{seed}") -> None:
                     bars.update(bar, completed=part, description=f"{name} {what}")
 
-                yield find_paths(generator, seed, eyes, tell, predictor=known)
+                if options.predicted:
+                    ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
+                    yield levelled(generator, known.paths(ws, f"seed:{seed}"), eyes, tell)
+                else:
+                    yield find_paths(generator, seed, eyes, tell, predictor=known)
 
         def side_by_side() -> Iterator[ExpressionPaths]:
             found = searched_on_ray(options.ray, missing, options.networks, options.predictor)
@@ -72,16 +77,16 @@ def main(arguments: list[str] | None = None) -> None:
         def placed_anew() -> Iterator[ExpressionPaths]:
             eyes = open_eyes(options.networks)
             for number, (name, face) in enumerate(faces.items()):
-                bars.update(bar, completed=number / len(faces), description=f"{name} knots")
-                yield with_even_knots(generator, face, eyes)
+                bars.update(bar, completed=number / len(faces), description=f"{name} strengths")
+                yield levelled(generator, face, eyes)
 
         if options.knots:
             faces = {face.name: face for face in placed_anew()}
             save_paths(options.out, faces)
-            print(f"knots of {len(faces)} faces: written to {options.out}", flush=True)
+            print(f"strengths of {len(faces)} faces: written to {options.out}", flush=True)
         if not missing:
             return
-        for face in side_by_side() if options.ray else one_by_one():
+        for face in side_by_side() if options.ray and not options.predicted else one_by_one():
             faces[face.name] = face
             save_paths(options.out, faces)
             print(f"{face.name}: written to {options.out}", flush=True)
@@ -111,8 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--knots",
         action="store_true",
-        help="only place the knots of the file's faces anew: even steps for the networks that steer",
+        help="only set the strengths of the file's faces anew: slight, clear and full as the networks that steer see them",
     )
+    add("--predicted", action="store_true", help="search nothing: take what is predicted, and set its strengths by looking")
     add("--predictor", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="where walks start (%(default)s)")
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")

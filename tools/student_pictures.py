@@ -24,7 +24,7 @@ from models.expression.find import find_paths
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import as_bytes
 from models.files import written_beside
-from models.judge.eyes import STUDENT, Eyes
+from models.judge.eyes import students_eyes
 from models.judge.face_mesh import MeshDetector, load_mesh
 from models.judge.measure import Compiled, Detector
 from models.judge.networks import FACEAPI_CLASSES, FER_CLASSES
@@ -204,7 +204,7 @@ def search_files(student: Path, networks: Path, folder: Path, faces: int, tell: 
         random = np.random.RandomState(seed)
         recorder = Recorder(StudentSteering(load_student(student), mesh), random, SEARCHED_SHARE)
         try:
-            find_paths(generator, seed, Eyes(recorder, detect, **STUDENT))
+            find_paths(generator, seed, students_eyes(recorder, detect))
         except UserError:
             continue  # no face in the picture
         rows = [teachers.label(picture, view, random) for picture, view in recorder.kept]

@@ -23,7 +23,6 @@ from torch import Tensor
 from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression.bank import PREDICTOR_FILE, load_directions
-from models.expression.find import BOTH_WAYS
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import ROWS, random_jitters
 from models.expression.objective import Objective, Start
@@ -31,7 +30,7 @@ from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPred
 from models.expression.preview import HeadPreview, as_bytes, full_picture
 from models.files import cache_folder, written_beside
 from models.judge.measure import Detector
-from models.judge.steer import PublishedNetworks, View
+from models.judge.steer import BOTH_WAYS, PublishedNetworks, View
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN

@@ -6,23 +6,22 @@ About half a minute on one core; meant for a background process or `tools/search
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.expression.bank import load_predictor
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SEARCHED, Goal
 from models.expression.instance_search import Walk, search
+from models.expression.levels import levelled
 from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
-from models.expression.predictor import KNOTS, NEUTRAL_STEP, PathPredictor
+from models.expression.predictor import NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
 from models.judge.eyes import Eyes
-from models.judge.steer import STILL, Jitter, View
+from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
@@ -32,10 +31,6 @@ BLENDS: Final = ((0.9, 1.0), (1.1, 1.0), (1.0, 0.6))
 # further than the person stays (`Eyes.same_person`). Without it some faces stay at a hint of sadness.
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
 CONVINCED: Final = 0.8
-# Knots: strengths at which the picture is looked at, and how far a knot may lie from where a straight walk has it.
-LOOKS: Final = 7
-KNOT_PLAY: Final = 0.2
-BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 
 Progress = Callable[[float, str], None]
 
@@ -85,27 +80,15 @@ def find_paths(
         if goal.emotion is not None:
             strong = scene.strengthened(ends[goal_name], goal.emotion)
             ends[goal_name] = torch.lerp(predicted(goal_name), strong, eyes.trusted)
-    paths = np.zeros((len(EMOTIONS), KNOTS, *neutral.shape[1:]), np.float32)
+    paths = np.zeros((len(EMOTIONS), 1, *neutral.shape[1:]), np.float32)
     for emotion in EMOTION_GOALS:
-        index = EMOTIONS.index(emotion)
-        paths[index] = scene.knots(ends[emotion], index)
-    progress(1.0, "done")
+        paths[EMOTIONS.index(emotion), -1] = ends[emotion].cpu().numpy()
     rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
     neutral = torch.lerp(ws + predicted(NEUTRAL_STEP), neutral, eyes.trusted)
-    return ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
-
-
-def with_even_knots(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
-    """The same paths with their knots placed anew, as at the end of a search; ends and rig stay.
-
-    Raises `UserError` where the neutral picture shows no face.
-    """
-    neutral = torch.from_numpy(face.neutral)[None]
-    scene = _Scene(generator, eyes, neutral, [neutral])
-    paths = np.zeros((len(EMOTIONS), KNOTS, *face.neutral.shape), np.float32)
-    for index in (EMOTIONS.index(emotion) for emotion in EMOTION_GOALS):
-        paths[index] = scene.knots(torch.from_numpy(face.paths[index, -1]), index)
-    return replace(face, paths=paths)
+    found = ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
+    found = levelled(generator, found, eyes)
+    progress(1.0, "done")
+    return found
 
 
 class _Scene:
@@ -158,26 +141,6 @@ class _Scene:
             if sure >= CONVINCED:
                 break
         return strongest
-
-    def knots(self, offset: Tensor, emotion: int) -> NDArray[np.float32]:
-        """(KNOTS, num_ws, 512): the path along `offset`, even in what the networks see."""
-        places = np.array(self._even_steps(offset, emotion), np.float32)
-        return np.asarray(places[:, None, None] * offset.cpu().numpy(), np.float32)
-
-    def _even_steps(self, offset: Tensor, emotion: int) -> list[float]:
-        """How far along `offset` each knot lies, so that the log-odds of the emotion grow by about the same from knot to knot."""
-        fine = np.linspace(0, 1, LOOKS)
-        rising = np.maximum.accumulate([self._log_odds(self._ws + float(part) * offset, emotion) for part in fine])
-        evenly = np.interp(np.linspace(rising[0], rising[-1], KNOTS + 1)[1:-1], rising, fine)
-        straight = np.arange(1, KNOTS) / KNOTS
-        return [*np.clip(evenly, straight - KNOT_PLAY, straight + KNOT_PLAY).tolist(), 1.0]
-
-    def _log_odds(self, ws: Tensor, emotion: int) -> float:
-        """The mean of both networks' log-odds: each has its say, also while the other one is sure."""
-        with torch.no_grad():
-            picture = full_picture(self._generator, ws)
-            verdicts = self._steering.expression(picture, self._view, BOTH_WAYS)[..., emotion].exp().mean(1)
-        return float(torch.logit(verdicts, eps=1e-3).mean())
 
 
 def _named_code(generator: Generator, face: int | Tensor) -> tuple[str, Tensor]:

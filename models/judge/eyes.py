@@ -1,7 +1,7 @@
 """What a search sees with: networks that steer and a face detector, from a folder or, where there is none, our own student."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,21 +12,39 @@ from models.judge.networks import names, network_file
 from models.judge.steer import PublishedNetworks, Steering
 from models.judge.student import StudentSteering, load_student
 
+Levels = tuple[float, float, float]
+
+# How slight, clear and full look to those that steer, on predicted faces: `python -m tools.find_levels`, with DIR and without.
+LEVELS: Final[Mapping[str, Levels]] = {
+    "angry": (-4.04, -0.69, 2.25),
+    "fear": (-2.62, 2.02, 3.62),
+    "happy": (-1.83, 2.86, 5.21),
+    "sad": (-3.44, 0.97, 4.22),
+}
+STUDENT_LEVELS: Final[Mapping[str, Levels]] = {
+    "angry": (-3.25, 0.13, 2.47),
+    "fear": (-4.48, -1.66, 2.41),
+    "happy": (-0.93, 2.48, 5.32),
+    "sad": (-3.04, 0.41, 4.02),
+}
 # Where the student gives this cosine to a face that was walked to please it, faceres gives about 0.88; and half of such a walk,
 # half of the prediction convinces the networks that it learnt from more than either, and keeps the person (docs/expression.md).
-STUDENT: Final = {"same_person": 0.92, "trusted": 0.5}
+STUDENT_SAME_PERSON: Final = 0.92
+STUDENT_TRUSTED: Final = 0.5
 
 
 @dataclass(frozen=True)
 class Eyes:
     """Steering networks, where a picture's face is, and how far both can be trusted.
 
+    levels        emotion → log-odds, the mean of both networks, at which it is slight, clear and full
     same_person   cosine from which on the steering embedding sees the same person
     trusted       the part of what is found that counts, 0…1; the rest is what is predicted without a search
     """
 
     steering: Steering
     detect: Callable[[Picture], FaceBox]
+    levels: Mapping[str, Levels] = field(default_factory=lambda: LEVELS)
     same_person: float = 0.88
     trusted: float = 1.0
 
@@ -39,7 +57,12 @@ def open_eyes(networks: Path | None) -> Eyes:
     if networks is not None:
         return Eyes(PublishedNetworks(networks), Detector(networks))
     mesh = load_mesh()
-    return Eyes(StudentSteering(load_student(), mesh), MeshDetector(mesh), **STUDENT)
+    return students_eyes(StudentSteering(load_student(), mesh), MeshDetector(mesh))
+
+
+def students_eyes(steering: Steering, detect: Callable[[Picture], FaceBox]) -> Eyes:
+    """Of a student, trusted as far as it deserves."""
+    return Eyes(steering, detect, STUDENT_LEVELS, STUDENT_SAME_PERSON, STUDENT_TRUSTED)
 
 
 def check_eyes(networks: Path | None) -> str:

@@ -40,6 +40,7 @@ class Person(NamedTuple):
 
 
 STILL: Final = (Jitter(),)
+BOTH_WAYS: Final = (*STILL, Jitter(mirrored=True))
 
 
 @dataclass(frozen=True)

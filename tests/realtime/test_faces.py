@@ -53,6 +53,15 @@ def find_despite_ctrl_c(seed: int, networks: Path | None, file: Path) -> None:
     find_quickly(seed, networks, file)
 
 
+def set_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None:
+    """What is predicted with its strengths set, and then a search that lasts until somebody says so."""
+    name = f"seed:{seed}"
+    save_paths(module.levelled_file(file), {name: paths(name, 55.0)})
+    while not file.with_name("go").exists():
+        time.sleep(0.02)
+    save_paths(file, {name: paths(name, 77.0)})
+
+
 def fail(seed: int, networks: Path | None, file: Path) -> None:
     raise SystemExit(1)
 
@@ -93,6 +102,20 @@ def test_another_seed_is_predicted_until_its_own_paths_are_found(networks: Path)
 
     again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
     assert shown(again) == 77.0, "what was found is kept"
+
+
+def test_strengths_are_set_while_the_search_goes_on_and_kept_for_the_next_start(networks: Path) -> None:
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), set_strengths_and_wait)
+    while shown(faces) == 5.0:
+        faces.step()
+        time.sleep(0.05)
+    assert shown(faces) == 55.0
+    again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), set_strengths_and_wait)
+    assert shown(again) == 55.0
+    again.close()
+    (networks / "go").touch()
+    faces.wait()
+    assert shown(faces) == 77.0
 
 
 def test_without_a_folder_the_student_steers_and_one_line_says_so(networks: Path, caplog: pytest.LogCaptureFixture) -> None:

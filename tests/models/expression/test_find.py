@@ -8,11 +8,12 @@ import pytest
 import shared_data
 import torch
 
-from models.expression import find
+from models.expression import find, levels
 from models.expression.bank import load_bank, load_predictor
 from models.expression.geometry import measures
 from models.expression.goals import RIG_GOALS
 from models.expression.instance_search import Walk
+from models.expression.predictor import KNOTS
 from models.expression.preview import as_bytes, full_picture
 from models.judge import networks
 from models.judge.eyes import open_eyes
@@ -31,7 +32,7 @@ def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyP
         pytest.skip(f"needs the package {package}" + (f" and the networks {', '.join(absent)} in {FOLDER}" if absent else ""))
     monkeypatch.setattr(find, "ROUND", Walk(steps=1, jitters=1))
     monkeypatch.setattr(find, "ROUNDS", 1)
-    monkeypatch.setattr(find, "LOOKS", 2)
+    monkeypatch.setattr(levels, "LOOKS", (0.5, 1.0))
     generator = load_default_generator()
     told: list[tuple[float, str]] = []
     face = find.find_paths(generator, 1007, open_eyes(folder), lambda part, what: told.append((part, what)))
@@ -42,7 +43,7 @@ def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyP
     assert {"neutral", "happy", "blink"} <= {what for _, what in told}
     assert face.name == "seed:1007"
     assert face.generator_hash == GRAPH_HASH
-    assert face.paths.shape == (len(EMOTIONS), find.KNOTS, generator.num_ws, 512)
+    assert face.paths.shape == (len(EMOTIONS), KNOTS, generator.num_ws, 512)
     assert not face.paths[NEUTRAL].any()
     assert {*RIG_GOALS, "yaw", "pitch"} == set(face.rig)
     predicted = load_predictor().paths(generator.broadcast(generator.code_of_seed(1007))[0].numpy(), "seed:1007")
@@ -66,25 +67,3 @@ def test_controls_of_a_shipped_face_move_what_they_are_named_for(control: str, m
 
     change = measured({control: 1.0}) - measured({})
     assert change > least if least > 0 else change < least
-
-
-@pytest.mark.parametrize(
-    ("log_odds", "knots"),
-    [
-        ([-3, -2, -1, 0, 1, 2, 3], [1 / 3, 2 / 3]),
-        ([-3, -3, -3, -2.9, -2.8, 0, 3], [1 / 3 + find.KNOT_PLAY, 2 / 3 + find.KNOT_PLAY]),
-        ([0, 3, 1, 2, 4, 5, 6], [1 / 3 - find.KNOT_PLAY, 2 / 3]),
-    ],
-)
-def test_knots_lie_where_the_log_odds_have_grown_by_a_third_each(
-    log_odds: list[float], knots: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Even growth: even knots. Late growth: late knots, within limits. A dip on the way counts for nothing."""
-    scene = object.__new__(find._Scene)
-    scene._ws = torch.zeros(1, 2, 4)
-    offset = torch.ones(2, 4)
-    fine = np.linspace(0, 1, find.LOOKS)
-    monkeypatch.setattr(scene, "_log_odds", lambda ws, emotion: float(np.interp(ws.mean(), fine, log_odds)))
-    path = scene.knots(offset, 0)
-    assert path.shape == (find.KNOTS, 2, 4)
-    assert path[:, 0, 0] == pytest.approx([*knots, 1.0], abs=1e-6)

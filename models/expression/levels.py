@@ -1,0 +1,119 @@
+"""How far along its line a face is slight, clear and full: seen in pictures, so that a strength looks the same on every face.
+
+Networks see one face's anger sooner than another's. So pictures along each emotion's line are drawn and read by the networks that
+steer, and a knot is put where their log-odds reach what they reach, in the median, on predicted faces (`Eyes.levels`).
+Some seconds of one core; meant for a background process.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.expression.goals import EMOTION_GOALS
+from models.expression.paths import ExpressionPaths
+from models.expression.predictor import KNOTS
+from models.expression.preview import Generator, as_bytes, full_picture
+from models.judge.eyes import Eyes
+from models.judge.steer import BOTH_WAYS, View
+from models.labels import EMOTIONS
+
+# Where a line is looked at, in parts of the expression as it was found or predicted; between them log-odds count as straight.
+LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.45)
+WEAKEST: Final = 0.8  # of these parts, that full may become; the strongest is the last look, or where the person would be lost
+# A knot stays this far from the one before and the one after it, so that every step of strength moves the face.
+SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lower limit
+CLEAR: Final = (0.4, 0.9)  # of what is full
+
+Floats = NDArray[np.float32]
+Progress = Callable[[float, str], None]
+
+
+def levelled(
+    generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = lambda _part, _what: None
+) -> ExpressionPaths:
+    """The same face with its knots, and how strong full is, where the log-odds reach `eyes.levels`; rest and rig stay.
+
+    Raises `UserError` where the neutral picture shows no face.
+    """
+    line = _Line(generator, face, eyes)
+    paths = np.zeros((len(EMOTIONS), KNOTS, *face.neutral.shape), np.float32)
+    for number, emotion in enumerate(EMOTION_GOALS):
+        progress(number / len(EMOTION_GOALS), emotion)
+        index = EMOTIONS.index(emotion)
+        end = face.paths[index, -1]
+        seen, kept = line.looked_along(end, index, eyes.levels[emotion][-1])
+        places = knots_at(seen, kept, eyes.levels[emotion])
+        paths[index] = np.array(places, np.float32)[:, None, None] * end
+    return replace(face, paths=paths)
+
+
+def knots_at(log_odds: Sequence[float], kept: Sequence[bool], levels: Sequence[float]) -> list[float]:
+    """Where slight, clear and full lie, in parts of the line: rising.
+
+    log_odds    at rest and at as many of `LOOKS` as were looked at
+    kept        whether the person stayed, at the same places
+    levels      log-odds of slight, clear and full
+    """
+    places = [0.0, *LOOKS][: len(log_odds)]
+    rising = np.maximum.accumulate(log_odds) + 1e-6 * np.arange(len(places))  # a dip on the way counts for nothing
+    slight, clear, full = np.interp(levels, rising, places).tolist()
+    strongest = next((before for before, stays in zip(places, kept[1:], strict=False) if not stays), places[-1])
+    full = float(np.clip(full, WEAKEST, max(WEAKEST, 1.0, strongest)))
+    clear = float(np.clip(clear, CLEAR[0] * full, CLEAR[1] * full))
+    return [float(np.clip(slight, SLIGHT[0] * full, SLIGHT[1] * clear)), clear, full]
+
+
+def levels_of(generator: Generator, faces: Sequence[ExpressionPaths], eyes: Eyes) -> dict[str, list[float]]:
+    """Emotion → the median log-odds over the faces at each of their knots: what `Eyes.levels` is made of."""
+    seen = []
+    for face in faces:
+        line = _Line(generator, face, eyes)
+        seen.append([[line.log_odds(knot, EMOTIONS.index(e)) for knot in face.paths[EMOTIONS.index(e)]] for e in EMOTION_GOALS])
+    return dict(zip(EMOTION_GOALS, np.median(seen, axis=0).tolist(), strict=True))
+
+
+class _Line:
+    """One face at rest, and what is seen along the lines that start there."""
+
+    def __init__(self, generator: Generator, face: ExpressionPaths, eyes: Eyes) -> None:
+        self._generator, self._eyes = generator, eyes
+        self._neutral = torch.from_numpy(face.neutral)[None]
+        rest = full_picture(generator, self._neutral)
+        self._view = View.of(eyes.detect(as_bytes(rest)), rest.shape[-1])
+        self._rest = rest
+        with torch.no_grad():
+            self._person = eyes.steering.person(rest, self._view).embedding
+
+    def looked_along(self, end: Floats, emotion: int, enough: float) -> tuple[list[float], list[bool]]:
+        """Log-odds and whether the person stays, at rest and at `LOOKS`; no further than `enough` past the line's own end."""
+        seen, kept = [self._log_odds(self._rest, emotion)], [True]
+        for part in LOOKS:
+            picture = self._picture(np.float32(part) * end)
+            seen.append(self._log_odds(picture, emotion))
+            kept.append(part <= 1 or self._same(picture))
+            if part >= 1 and (seen[-1] >= enough or not kept[-1]):
+                break
+        return seen, kept
+
+    def log_odds(self, offset: Floats, emotion: int) -> float:
+        """At one place."""
+        return self._log_odds(self._picture(offset), emotion)
+
+    def _picture(self, offset: Floats) -> Tensor:
+        return full_picture(self._generator, self._neutral + torch.from_numpy(offset))
+
+    def _log_odds(self, picture: Tensor, emotion: int) -> float:
+        """The mean of both networks' log-odds: each has its say, also while the other one is sure."""
+        with torch.no_grad():
+            verdicts = self._eyes.steering.expression(picture, self._view, BOTH_WAYS)[..., emotion].exp().mean(1)
+        return float(torch.logit(verdicts, eps=1e-3).mean())
+
+    def _same(self, picture: Tensor) -> bool:
+        with torch.no_grad():
+            same = self._eyes.steering.person(picture, self._view).embedding @ self._person
+        return float(same) >= self._eyes.same_person

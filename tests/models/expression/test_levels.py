@@ -1,0 +1,113 @@
+"""Strengths by looking: knots lie where the log-odds reach the levels, the person stays, and no step of strength is lost."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from models.expression.goals import EMOTION_GOALS
+from models.expression.levels import CLEAR, LOOKS, SLIGHT, WEAKEST, knots_at, levelled, levels_of
+from models.expression.paths import ExpressionPaths
+from models.judge.crops import FaceBox, Picture
+from models.judge.eyes import Eyes
+from models.judge.steer import STILL, Jitter, Person, View
+from models.labels import EMOTIONS, NEUTRAL
+
+PLACES = np.array([0.0, *LOOKS])
+LEVELS = (-2.0, 0.5, 3.0)
+STAYS = [True] * len(PLACES)
+
+
+def test_knots_lie_where_the_log_odds_reach_the_levels() -> None:
+    assert knots_at(-4 + 7 * PLACES, STAYS, LEVELS) == pytest.approx([2 / 7, 4.5 / 7, 1.0], abs=1e-4)
+    assert knots_at(-4 + 5.6 * PLACES, STAYS, LEVELS) == pytest.approx([2 / 5.6, 4.5 / 5.6, 1.25], abs=1e-4), "grows past its end"
+
+
+def test_a_dip_on_the_way_counts_for_nothing() -> None:
+    dipping = -4 + 7 * PLACES
+    dipping[2:4] = dipping[1]  # flat, and then as before
+    first = knots_at(-4 + 7 * PLACES, STAYS, LEVELS)
+    assert knots_at(dipping, STAYS, LEVELS)[1:] == pytest.approx(first[1:], abs=1e-4)
+
+
+def test_full_grows_only_as_far_as_the_person_stays_and_shrinks_only_a_little() -> None:
+    slow = -4 + 3 * PLACES
+    assert knots_at(slow, STAYS, LEVELS)[-1] == LOOKS[-1]
+    lost = [place <= 1.2 for place in PLACES]
+    assert knots_at(slow, lost, LEVELS)[-1] == pytest.approx(1.2)
+    assert knots_at(slow, [place <= 1 for place in PLACES], LEVELS)[-1] == 1.0
+    assert knots_at(-4 + 30 * PLACES, STAYS, LEVELS)[-1] == WEAKEST
+
+
+@pytest.mark.parametrize("start", [-20.0, -4.0, 0.0, 10.0])
+@pytest.mark.parametrize("slope", [0.0, 3.0, 100.0])
+def test_every_step_of_strength_moves_the_face(start: float, slope: float) -> None:
+    slight, clear, full = knots_at(start + slope * PLACES, STAYS, LEVELS)
+    assert SLIGHT[0] * full <= slight <= SLIGHT[1] * clear
+    assert CLEAR[0] * full <= clear <= CLEAR[1] * full
+
+
+class Generator:
+    """A picture as grey as the code's mean."""
+
+    num_ws, graph_hash = 2, "hash"
+
+    def synthesis(self, ws: torch.Tensor) -> torch.Tensor:
+        return (2 * ws.mean() - 1).expand(1, 3, 4, 4)
+
+
+class Networks:
+    """Log-odds of all emotions grow with the grey; the person changes beyond `lost`."""
+
+    def __init__(self, lost: float = 10.0) -> None:
+        self.lost, self.looks = lost, 0
+
+    def expression(self, image: torch.Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> torch.Tensor:
+        self.looks += 1
+        return torch.nn.functional.logsigmoid(-4 + 10 * image.mean()).expand(2, len(jitters), len(EMOTIONS))
+
+    def person(self, image: torch.Tensor, view: View) -> Person:
+        embedding = torch.tensor([1.0, 0.0]) if image.mean() < self.lost else torch.tensor([0.0, 1.0])
+        return Person(embedding, torch.tensor(30.0), torch.tensor(0.5))
+
+    def points(self, image: torch.Tensor, view: View) -> torch.Tensor:
+        raise AssertionError("strengths need no landmarks")
+
+
+def face(length: float) -> ExpressionPaths:
+    paths = np.zeros((len(EMOTIONS), 1, 2, 4), np.float32)
+    paths[[EMOTIONS.index(emotion) for emotion in EMOTION_GOALS]] = length
+    return ExpressionPaths(np.zeros((2, 4), np.float32), paths, {"blink": np.ones((2, 4), np.float32)}, "hash", "seed:1")
+
+
+def eyes(networks: Networks) -> Eyes:
+    def detect(picture: Picture) -> FaceBox:
+        return FaceBox(1, 1, 2, 2, np.array([[1, 1], [2, 1], [1, 2], [1, 3], [2, 3]], np.float32), 1.0)
+
+    return Eyes(networks, detect, dict.fromkeys(EMOTION_GOALS, LEVELS))
+
+
+@pytest.mark.parametrize("length", [0.6, 0.7, 0.85])
+def test_faces_that_need_more_or_less_of_a_line_end_at_the_same_levels(length: float) -> None:
+    even = levelled(Generator(), face(length), eyes(Networks()))
+    assert even.paths.shape == (len(EMOTIONS), 3, 2, 4)
+    assert even.paths[EMOTIONS.index("fear")].mean((1, 2)) == pytest.approx([0.2, 0.45, 0.7], abs=0.01)
+    assert not even.paths[NEUTRAL].any()
+    assert np.array_equal(even.rig["blink"], face(length).rig["blink"])
+
+
+def test_a_person_who_would_be_lost_grows_no_further() -> None:
+    held = levelled(Generator(), face(0.55), eyes(Networks(lost=0.6)))
+    assert held.paths[0, -1].mean() == pytest.approx(0.55, abs=0.01)
+
+
+def test_nothing_is_looked_at_past_what_is_enough() -> None:
+    networks = Networks()
+    levelled(Generator(), face(0.75), eyes(networks))
+    assert networks.looks == len(EMOTION_GOALS) * (2 + LOOKS.index(1.0))
+
+
+def test_levels_are_the_median_at_the_knots() -> None:
+    faces = [face(0.3), face(0.5), face(0.9)]
+    assert levels_of(Generator(), faces, eyes(Networks()))["sad"] == pytest.approx([1.0], abs=0.02)
