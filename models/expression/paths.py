@@ -97,7 +97,7 @@ def save_paths(path: Path, faces: Mapping[str, ExpressionPaths]) -> None:
         moved = np.flatnonzero(np.any([offset.any(axis=-1) for offset in _offsets(face)], axis=0))
         first, end = (int(moved[0]), int(moved[-1]) + 1) if moved.size else (0, 1)
         rows[key] = [first, end]
-        tensors[f"{key}/neutral"] = face.neutral.astype(np.float16)
+        tensors[f"{key}/neutral"] = np.ascontiguousarray(face.neutral, np.float16)
         tensors[f"{key}/paths"] = np.ascontiguousarray(face.paths[:, :, first:end], np.float16)
         for name, offset in face.rig.items():
             tensors[f"{key}/rig/{name}"] = np.ascontiguousarray(offset[first:end], np.float16)

@@ -1,5 +1,6 @@
 """Paths: blending, the file they are kept in, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,14 @@ def test_a_file_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFac
         assert np.allclose(back[name].paths, face.paths, atol=4e-3)
         assert set(back[name].rig) == set(face.rig)
         assert np.allclose(back[name].rig["blink"], face.rig["blink"], atol=4e-3)
+
+
+def test_a_neutral_code_with_other_strides_is_kept_as_it_is(tmp_path: Path) -> None:
+    """A code that is broadcast to all rows lies in memory column by column."""
+    face = a_face()
+    turned = replace(face, neutral=np.asfortranarray(face.neutral))
+    save_paths(tmp_path / "faces.safetensors", {"seed:1": turned})
+    assert np.allclose(load_paths(tmp_path / "faces.safetensors")["seed:1"].neutral, face.neutral, atol=1e-2)
 
 
 def test_paths_of_another_generator_are_refused(tmp_path: Path) -> None:
