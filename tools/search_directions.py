@@ -2,8 +2,9 @@
 
 Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start where
 the predictor leads (`tools/train_predictor.py`) and are steered by the networks in `--networks DIR`, or by our own student of
-them, which everybody has (`tools/train_student.py`). `--make-directions FILE` makes attribute-level directions, where the
-predictor's training starts, from the faces in `--out` if there are any.
+them, which everybody has (`tools/train_student.py`). `--predicted` searches nothing and only sets the strengths of what is
+predicted, some seconds a face. `--make-directions FILE` makes attribute-level directions, where the predictor's training starts,
+from the faces in `--out` if there are any.
 """
 
 import argparse
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if not options.faces and options.make_directions is None and not options.knots:
         raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
+    if options.predicted and options.ray:
+        raise UserError("--predicted takes some seconds a face and runs here, got --ray too: leave one of them out")
     if options.knots and not options.out.exists():
         raise UserError(
             f"faces whose strengths should be set anew were expected in {options.out}, nothing is there: name their file"
@@ -86,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"strengths of {len(faces)} faces: written to {options.out}", flush=True)
         if not missing:
             return
-        for face in side_by_side() if options.ray and not options.predicted else one_by_one():
+        for face in side_by_side() if options.ray else one_by_one():
             faces[face.name] = face
             save_paths(options.out, faces)
             print(f"{face.name}: written to {options.out}", flush=True)

