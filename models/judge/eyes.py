@@ -16,10 +16,10 @@ Levels = tuple[float, float, float]
 
 # How slight, clear and full look to those that steer, on predicted faces: `python -m tools.find_levels`, with DIR and without.
 LEVELS: Final[Mapping[str, Levels]] = {
-    "angry": (-4.04, -0.69, 2.25),
-    "fear": (-2.62, 2.02, 3.62),
-    "happy": (-1.83, 2.86, 5.21),
-    "sad": (-3.44, 0.97, 4.22),
+    "angry": (-3.87, -0.63, 3.84),
+    "fear": (-4.15, -0.77, 3.2),
+    "happy": (-0.89, 3.59, 5.07),
+    "sad": (-3.55, 0.2, 3.87),
 }
 STUDENT_LEVELS: Final[Mapping[str, Levels]] = {
     "angry": (-3.25, 0.13, 2.47),
