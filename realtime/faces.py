@@ -126,12 +126,23 @@ class Faces:
             log.info("%s plays predicted expressions, its own can't be searched: %s", name, error)
         else:
             log.info("%s plays predicted expressions while its own are searched, steered by %s", name, steered_by)
-            self._search = _Search(self._find, name, seed, networks, by_student if networks is None else own)
-            before = levelled_file(self._search.file)
-            if before.exists():
-                return load_paths(before, generator.graph_hash)[name]
+            file = by_student if networks is None else own
+            evened = _strengths_set_before(levelled_file(file), name, generator.graph_hash)
+            self._search = _Search(self._find, name, seed, networks, file)
+            if evened is not None:
+                return evened
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return load_predictor(generator.graph_hash).paths(ws, name)
+
+
+def _strengths_set_before(file: Path, name: str, generator_hash: str) -> ExpressionPaths | None:
+    """What is predicted, its strengths set, where an earlier show kept it; a damaged file is taken away, to be made anew."""
+    try:
+        return load_paths(file, generator_hash)[name] if file.exists() else None
+    except (UserError, KeyError) as error:
+        log.warning("the kept strengths of %s can't be read and are set anew: %s", name, error)
+        file.unlink(missing_ok=True)
+        return None
 
 
 def levelled_file(found: Path) -> Path:

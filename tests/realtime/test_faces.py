@@ -118,6 +118,18 @@ def test_strengths_are_set_while_the_search_goes_on_and_kept_for_the_next_start(
     assert shown(faces) == 77.0
 
 
+def test_kept_strengths_that_are_damaged_are_set_anew(networks: Path) -> None:
+    kept = networks / "hash-5-student-predicted.safetensors"
+    kept.write_bytes(b"nothing of that kind")
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), set_strengths_and_wait)
+    assert shown(faces) == 5.0
+    while shown(faces) == 5.0:
+        faces.step()
+        time.sleep(0.05)
+    assert shown(faces) == 55.0
+    faces.close()
+
+
 def test_without_a_folder_the_student_steers_and_one_line_says_so(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), find_quickly)
