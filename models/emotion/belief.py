@@ -1,9 +1,9 @@
 """What is believed of the emotion from hop to hop: verdicts on the newest speech, added up while nothing speaks for a change.
 
-A hidden Markov model's forward step over the five emotions. Hops overlap, so each verdict counts only as much as it is new. A
-longer window is right more often, but holds the old emotion for as long as it is; this forgets it as soon as the new one is
-clear, and in steady speech remembers longer than any window. The whole window's verdict stands beside it, so that a single
-sentence is heard nearly as well as by the window alone.
+A hidden Markov model's forward step over the five emotions. Hops overlap, so each verdict counts only as much as it is new, and
+little while it rests on little speech. A longer window is right more often, but holds the old emotion for as long as it is; this
+forgets it as soon as the new one is clear, and in steady speech remembers longer than any window. The whole window's verdict
+stands beside it: at first it is all there is, and a single sentence is heard as well as by the window alone.
 """
 
 from typing import Final
@@ -17,10 +17,11 @@ Floats = NDArray[np.float32]
 
 # Found on streams made of clips of voices the networks never heard (docs/emotion.md).
 _WEIGHT: Final = 3.0  # of a verdict, per second of new speech
-_WINDOW_WEIGHT: Final = 0.5  # of the whole window's verdict, beside what has added up
+_FULL_WINDOW: Final = 3.0  # seconds of speech behind a verdict of full weight; below, by the cube
 _CHANGE: Final = 0.1  # probability per second that the emotion changes
 _NEUTRAL_BIAS: Final = 0.1  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
+_MODESTY: Final = 0.1  # how little what adds up makes surer: verdicts on one voice err alike
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
 
@@ -33,18 +34,21 @@ class Belief:
     def reset(self) -> None:
         """Nothing is known."""
         self._belief = _FIRST.copy()
+        self._added = 0.0  # weight of the verdicts in it
 
-    def step(self, newest: Floats, window: Floats, new_speech: float, elapsed: float) -> Floats:
-        """Calibrated logits (5,) of the newest speech and of the whole window's, seconds of it that are new, seconds since the
-        last step -> probabilities (5,)."""
+    def step(self, newest: Floats, window: Floats, speech: float, new_speech: float, elapsed: float) -> Floats:
+        """Calibrated logits (5,) of the newest speech and of the whole window's, seconds of speech in the window and how many of
+        them are new, seconds since the last step -> probabilities (5,)."""
         biased = newest.astype(np.float64)
         biased[NEUTRAL] += _NEUTRAL_BIAS
         verdict = (1.0 - _DOUBT) * _softmax(biased) + _DOUBT / len(EMOTIONS)
+        weight = _WEIGHT * new_speech * min(1.0, speech / _FULL_WINDOW) ** 3
         change = 1.0 - (1.0 - _CHANGE) ** elapsed
-        belief = ((1.0 - change) * self._belief + change * _FIRST) * verdict ** (_WEIGHT * new_speech)
+        belief = ((1.0 - change) * self._belief + change * _FIRST) * verdict**weight
         self._belief = belief / belief.sum()
-        with_window = self._belief * _softmax(_WINDOW_WEIGHT * window.astype(np.float64))
-        believed: Floats = (with_window / with_window.sum()).astype(np.float32)
+        self._added = (1.0 - change) * self._added + weight
+        together = window.astype(np.float64) + np.log(self._belief)
+        believed: Floats = _softmax(together / (1.0 + _MODESTY * self._added)).astype(np.float32)
         return believed
 
 

@@ -46,8 +46,10 @@ class Window(NamedTuple):
 
 
 class _Judgement(NamedTuple):
-    """Of n vectors: calibrated logits (n, 5) of the emotions, those (n,) of being excited, and of being strongly expressed."""
+    """Of n vectors: the network's hidden layer (n, N_HIDDEN); calibrated logits (n, 5) of the emotions, those (n,) of being
+    excited, and of being strongly expressed."""
 
+    hidden: Floats
     logits: Floats
     arousal: Floats
     intensity: Floats
@@ -147,35 +149,31 @@ class EmotionClassifier:
         self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
         verdict = self._judge(vectors)
         window, recent = verdict.logits
-        believed = self._belief.step(recent, window, n_new / FRAMES_PER_SECOND, self.HOP / self.SAMPLE_RATE)
+        speech_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, n_new / FRAMES_PER_SECOND
+        believed = self._belief.step(recent, window, speech_seconds, new_seconds, self.HOP / self.SAMPLE_RATE)
         self._voice.add(vectors[0], n_new, believed)
 
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
         return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)
 
-    def logits(self, window: Window) -> Floats:
-        """Calibrated logits (5,) of a window's newest speech, for the voice as it is known now."""
-        logits: Floats = self._judge(window.newest[None]).logits[0]
-        return logits
+    def judged(self, window: Window) -> tuple[Floats, Floats]:
+        """Of a window's vectors, of all speech and of the newest, for the voice as it is known now: what the network makes of
+        them (2, N_HIDDEN), and its calibrated logits (2, 5)."""
+        judgement = self._judge(np.stack([window.embedding, window.newest]))
+        return judgement.hidden, judgement.logits
 
     @torch.no_grad()
     def _judge(self, vectors: Floats) -> "_Judgement":
         centre, known = self._voice.centre()
         centres = torch.from_numpy(centre).expand(len(vectors), -1)
-        verdict = self._network(torch.from_numpy(vectors), centres, torch.full((len(vectors),), known))
+        hidden = self._network.hidden(torch.from_numpy(vectors), centres, torch.full((len(vectors),), known))
+        verdict = self._network.verdict(hidden)
         stranger_temperature, known_temperature = self._temperature
         temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
-        logits: Floats = verdict.emotion.numpy() / np.float32(temperature)
+        logits: Floats = (verdict.emotion / temperature).numpy()
         if self._profile is not None:
-            standardised = self._network.standardised(torch.from_numpy(vectors), centres).numpy()
-            logits = logits + np.stack([self._profile.correction(one) for one in standardised])
-        return _Judgement(logits, verdict.arousal.numpy() / np.float32(temperature), verdict.intensity.numpy())
-
-    def standardised(self, window: Window) -> Floats:
-        """The vector (N_EMBEDDING,) of a window's newest speech as the network sees it, minus the voice as it is known now."""
-        embedding, centre = torch.from_numpy(window.newest), torch.from_numpy(self._voice.centre()[0])
-        values: Floats = self._network.standardised(embedding, centre).numpy()
-        return values
+            logits = logits + self._profile.correction(hidden.numpy())
+        return _Judgement(hidden.numpy(), logits, (verdict.arousal / temperature).numpy(), verdict.intensity.numpy())
 
     def _listen(self, samples: Floats) -> int:
         """Take in new sound; how many new frames it gave."""

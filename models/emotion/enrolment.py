@@ -1,9 +1,9 @@
 """Learns a `VoiceProfile` from recordings of one performer: plain talk, or sentences whose emotion is known.
 
 The mean is that of all speech, each known emotion weighing alike, less the shift that each usually makes. The correction is
-logistic regression on the labelled sentences with the network's own logits as the offset and a penalty on the weights, so that
-without evidence nothing is corrected (maximum a posteriori adaptation). The penalty was chosen by the log loss on held-out
-speakers (docs/emotion.md).
+logistic regression on the network's hidden layer for the labelled sentences, with the network's own logits as the offset and a
+penalty on the weights, so that without evidence nothing is corrected (maximum a posteriori adaptation). The penalty was chosen
+by the log loss on held-out speakers (docs/emotion.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 LEAST_SECONDS: Final = 5.0  # of speech in a whole profile
 _LEAST_SPEECH: Final = 50  # frames (0.5 s) from which a window is an example
 _LEAST_EMOTIONS: Final = 2  # fewer say nothing about how they differ
-_PENALTY: Final = 2e-3  # on the squared weights, beside one unit of log loss per sentence
+_PENALTY: Final = 1e-2  # on the squared weights, beside one unit of log loss per sentence
 
 
 class Recording(NamedTuple):
@@ -88,11 +88,11 @@ def _voice(heard: Sequence[Sequence[Window]], emotions: Sequence[int | None], sh
 
 def _fit(classifier: EmotionClassifier, examples: Sequence[tuple[Sequence[Window], int]]) -> tuple[Floats, Floats, Floats]:
     """Offset, weight and bias of the correction; a convex problem, solved to its end."""
-    flat = [(window, emotion, 1.0 / len(windows)) for windows, emotion in examples for window in windows]
-    x = np.stack([classifier.standardised(window) for window, _, _ in flat])
-    logits = torch.from_numpy(np.stack([classifier.logits(window) for window, _, _ in flat]))
-    emotion = torch.tensor([emotion for _, emotion, _ in flat])
-    share = np.array([share for _, _, share in flat], np.float32)
+    judged = [classifier.judged(window) for windows, _ in examples for window in windows]
+    x, logits = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+    n_rows = [2 * len(windows) for windows, _ in examples]  # all speech of a window, and the newest
+    emotion = torch.from_numpy(np.repeat([emotion for _, emotion in examples], n_rows))
+    share = np.repeat([1.0 / n for n in n_rows], n_rows).astype(np.float32)
     offset = np.average(x, axis=0, weights=share)
     deviation = np.sqrt(np.average((x - offset) ** 2, axis=0, weights=share))
     scale = np.maximum(deviation, 1e-3) * np.sqrt(x.shape[1])  # a typical window has length 1
@@ -103,7 +103,7 @@ def _fit(classifier: EmotionClassifier, examples: Sequence[tuple[Sequence[Window
 
     def loss() -> torch.Tensor:
         solver.zero_grad()
-        each = torch.nn.functional.cross_entropy(logits + z @ weight + bias, emotion, reduction="none")
+        each = torch.nn.functional.cross_entropy(torch.from_numpy(logits) + z @ weight + bias, emotion, reduction="none")
         whole = (torch.from_numpy(share) * each).sum() + _PENALTY * weight.square().sum() + bias.square().sum()
         whole.backward()  # type: ignore[no-untyped-call]
         return whole

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from models.emotion.embedding import N_EMBEDDING
 from models.labels import EMOTIONS
 
+N_HIDDEN: Final = 256
 _FARTHEST: Final = 5.0  # standard deviations
+_OUTPUT: Final = 3  # where in the layers the output begins
 
 
 class Verdict(NamedTuple):
@@ -28,25 +30,31 @@ class EmotionNetwork(nn.Module):
     std: Tensor
     shifts: Tensor
 
-    def __init__(self, width: int = 256, dropout: float = 0.3) -> None:
+    def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(N_EMBEDDING))
         self.register_buffer("std", torch.ones(N_EMBEDDING))
         self.register_buffer("shifts", torch.zeros(len(EMOTIONS), N_EMBEDDING))
         self.layers = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(N_EMBEDDING + 1, width), nn.SiLU(),
-            nn.Dropout(dropout), nn.Linear(width, len(EMOTIONS) + 2),
+            nn.Dropout(dropout), nn.Linear(N_EMBEDDING + 1, N_HIDDEN), nn.SiLU(),
+            nn.Dropout(dropout), nn.Linear(N_HIDDEN, len(EMOTIONS) + 2),
         )  # fmt: skip
 
     def forward(self, embedding: Tensor, centre: Tensor, known: Tensor) -> Verdict:
         """Embedding and centre (batch, N_EMBEDDING), the centre being the voice's mean or `mean`; known (batch,): 0 stranger .. 1
         voice well known."""
-        out = self.layers(torch.cat([self.standardised(embedding, centre), known.unsqueeze(-1)], dim=-1))
-        return Verdict(out[..., : len(EMOTIONS)], out[..., -2], out[..., -1])
+        return self.verdict(self.hidden(embedding, centre, known))
 
-    def standardised(self, embedding: Tensor, centre: Tensor) -> Tensor:
-        """How far from the centre, in standard deviations, -5 .. 5."""
-        return ((embedding - centre) / self.std).clamp(-_FARTHEST, _FARTHEST)
+    def hidden(self, embedding: Tensor, centre: Tensor, known: Tensor) -> Tensor:
+        """What the verdict is made of (batch, N_HIDDEN)."""
+        standardised = ((embedding - centre) / self.std).clamp(-_FARTHEST, _FARTHEST)
+        values: Tensor = self.layers[:_OUTPUT](torch.cat([standardised, known.unsqueeze(-1)], dim=-1))
+        return values
+
+    def verdict(self, hidden: Tensor) -> Verdict:
+        """From `hidden`."""
+        out = self.layers[_OUTPUT:](hidden)
+        return Verdict(out[..., : len(EMOTIONS)], out[..., -2], out[..., -1])
 
 
 def n_parameters(network: nn.Module) -> int:

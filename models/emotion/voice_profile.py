@@ -1,8 +1,8 @@
 """What is known of one performer's voice before she speaks: its mean, and how her own emotions differ from everybody's.
 
 Learnt from some sentences (`enrolment.py`, `tools.enrol_voice`), kept in a small file, used by the classifier beside its
-weights, which stay as they are. The mean is where the running mean starts. The correction is a linear layer on the window's
-vector, added to the network's logits.
+weights, which stay as they are. The mean is where the running mean starts. The correction is a linear layer beside the
+network's last one: on its hidden layer, added to its logits.
 """
 
 import json
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from models.emotion.embedding import N_EMBEDDING
+from models.emotion.network import N_HIDDEN
 from models.errors import UserError
 from models.files import written_beside
 from models.labels import EMOTIONS
@@ -23,12 +24,12 @@ from models.labels import EMOTIONS
 Floats = NDArray[np.float32]
 
 _FORMAT: Final = "speech2expression voice profile"
-_VERSION: Final = "2"
+_VERSION: Final = "3"
 _ARRAYS: Final = {
     "total": (N_EMBEDDING,),
     "count": (),
-    "offset": (N_EMBEDDING,),
-    "weight": (len(EMOTIONS), N_EMBEDDING),
+    "offset": (N_HIDDEN,),
+    "weight": (len(EMOTIONS), N_HIDDEN),
     "bias": (len(EMOTIONS),),
 }
 
@@ -47,9 +48,9 @@ class VoiceProfile:
     sentences: dict[str, int]
     seconds: float
 
-    def correction(self, standardised: Floats) -> Floats:
-        """What to add to the network's logits (5,) for a window's vector (N_EMBEDDING,) as the network sees it."""
-        added: Floats = self.weight @ (standardised - self.offset) + self.bias
+    def correction(self, hidden: Floats) -> Floats:
+        """What to add to the network's logits (n, 5), from its hidden layer (n, N_HIDDEN)."""
+        added: Floats = ((hidden - self.offset) @ self.weight.T + self.bias).astype(np.float32)
         return added
 
     def save(self, path: Path) -> None:

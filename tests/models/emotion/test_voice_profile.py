@@ -12,6 +12,7 @@ from voices import demo_voice, turn
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.embedding import N_EMBEDDING
 from models.emotion.enrolment import Recording, enrol
+from models.emotion.network import N_HIDDEN
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError
 from models.labels import EMOTIONS
@@ -112,19 +113,19 @@ def test_a_profile_belongs_to_its_weights(classifier: EmotionClassifier, plain: 
 
 
 def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
-    zero = {"total": np.zeros(N_EMBEDDING), "count": np.zeros(()), "offset": np.zeros(N_EMBEDDING)}
-    zero |= {"weight": np.zeros((5, N_EMBEDDING)), "bias": np.zeros(5)} | changed
+    zero = {"total": np.zeros(N_EMBEDDING), "count": np.zeros(()), "offset": np.zeros(N_HIDDEN)}
+    zero |= {"weight": np.zeros((5, N_HIDDEN)), "bias": np.zeros(5)} | changed
     return {name: array.astype(np.float32) for name, array in zero.items()}
 
 
-FACTS = {"format": "speech2expression voice profile", "version": "2", "classifier": "0", "seconds": "9", "sentences": "{}"}
+FACTS = {"format": "speech2expression voice profile", "version": "3", "classifier": "0", "seconds": "9", "sentences": "{}"}
 
 
 @pytest.mark.parametrize(
     ("content", "facts", "says"),
     [
         (arrays(), FACTS | {"format": "else"}, "is no voice profile"),
-        (arrays(), FACTS | {"version": "1"}, "of version 1, expected 2"),
+        (arrays(), FACTS | {"version": "2"}, "of version 2, expected 3"),
         (arrays(total=np.zeros(3)), FACTS, "does not fit"),
         (arrays(extra=np.zeros(3)), FACTS, "does not fit"),
         (arrays(bias=np.full(5, np.nan)), FACTS, "does not fit"),
