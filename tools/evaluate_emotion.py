@@ -70,8 +70,8 @@ def hear(classifier: EmotionClassifier, sound: Sound) -> Heard:
     times = [seconds for _, seconds in heard]
     if not spoken:
         return Heard(np.eye(len(EMOTIONS))[NEUTRAL], 0.0, times)
-    # A verdict's error shrinks with the speech it rests on, up to a full window.
-    weights = np.minimum(np.arange(1, len(spoken) + 1), EmotionClassifier.WINDOW // HOP) ** 2.0
+    # A verdict gets better with the speech it rests on, up to a full window: those on the first words hardly count.
+    weights = np.minimum(np.arange(1, len(spoken) + 1), EmotionClassifier.WINDOW // HOP) ** 8.0
     probabilities = np.average([hearing.probabilities for hearing in spoken], axis=0, weights=weights)
     arousal = np.average([hearing.arousal for hearing in spoken], weights=weights)
     return Heard(probabilities / probabilities.sum(), float(arousal), times)

@@ -20,7 +20,7 @@ EXCITED: Final = (1.0, 0.0, 1.0, 1.0, 0.0)
 _PLEASANT: Final = np.array([-0.7, 0.0, -0.7, 0.9, -0.7], np.float32)
 
 _NEUTRAL_ONLY: Final = np.eye(len(EMOTIONS), dtype=np.float32)[NEUTRAL]
-_ENOUGH_SPEECH: Final = 0.6  # seconds from which a verdict counts fully; below, in proportion
+_ENOUGH_SPEECH: Final = 0.4  # seconds from which a verdict counts fully; below, in proportion
 LEAST_SPEECH: Final = 0.15  # seconds below which there is no verdict
 _HOLD: Final = 0.8  # seconds of silence before the verdict fades ...
 _FADE: Final = 1.2  # ... and how long that takes
