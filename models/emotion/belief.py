@@ -19,10 +19,10 @@ Floats = NDArray[np.float32]
 _WEIGHT: Final = 3.0  # of a verdict, per second of new speech
 _FULL_WINDOW: Final = 3.0  # seconds of speech behind a verdict of full weight; below, by the cube
 _TOGETHER: Final = 2.0  # weight of what has added up, beside the whole window's verdict
-_CHANGE: Final = 0.05  # probability per second that the emotion changes
+_CHANGE: Final = 0.1  # probability per second that the emotion changes
 _NEUTRAL_BIAS: Final = 0.1  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
-_MODESTY: Final = 0.25  # how little what adds up makes surer: verdicts on one voice err alike
+_SURER: Final = 1.5  # weight of verdicts from which more of them make surer; fewer are averaged: on one voice they err alike
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
 
@@ -49,7 +49,8 @@ class Belief:
         self._belief = belief / belief.sum()
         self._added = (1.0 - change) * self._added + weight
         together = window.astype(np.float64) + _TOGETHER * np.log(self._belief)
-        believed: Floats = _softmax(together / (1.0 + _MODESTY * self._added)).astype(np.float32)
+        averaged = 1.0 + _TOGETHER * self._added / (1.0 + self._added / _SURER)
+        believed: Floats = _softmax(together / averaged).astype(np.float32)
         return believed
 
 
