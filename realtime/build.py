@@ -63,7 +63,7 @@ def play_offline(settings: Settings) -> dict[str, Any]:
     clock = VirtualClock()
     sound = SoundFile(sound_path(settings.audio.source), settings.audio.block)
     ring = Ring(sound.rate, sound.channels)
-    engine, stages = build_stages(settings, clock, ring, settings.video.file)
+    engine, stages = build_stages(settings, clock, ring, settings.video.file, live=False)
     with closing(engine):
         try:
             stages.faces.wait()
@@ -89,7 +89,7 @@ def play_live(settings: Settings) -> dict[str, Any]:
         log.warning("no screen: the picture goes to the video file %s", video_file)
     source = open_source(settings, clock, looping=screen)
     try:
-        engine, stages = build_stages(settings, clock, source.ring, video_file)
+        engine, stages = build_stages(settings, clock, source.ring, video_file, live=True)
         with closing(engine):
             window = WindowOutput(settings.window, stages.faces.choose) if screen else None
             log.info("sound: %s", source.description)
@@ -127,7 +127,9 @@ def sound_path(source: str) -> Path:
     return DEMO_VOICE if source == "demo" else Path(source)
 
 
-def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path | None) -> tuple[LastingEngine, Stages]:
+def build_stages(
+    settings: Settings, clock: Clock, ring: Ring, video_file: Path | None, *, live: bool
+) -> tuple[LastingEngine, Stages]:
     """Everything between the ring and the outputs."""
     stats = Stats()
     classifier = open_classifier(settings.hearing)
@@ -142,7 +144,7 @@ def build_stages(settings: Settings, clock: Clock, ring: Ring, video_file: Path 
     express = Express(settings.expression)
     return engine, Stages(
         clock,
-        Listener(ring, classifier, ProsodyTracker(), settings.audio.gain),
+        Listener(ring, classifier, ProsodyTracker(), settings.audio.gain, live=live),
         express,
         Drawer(express, faces.on_show, engine, clock, stats),
         faces,

@@ -1,7 +1,7 @@
 """The listener stage: ring buffer → prosody every 20 ms, emotion every 100 ms. What comes out depends on the samples alone."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ PROSODY_HOP = LISTENING_RATE // 50
 """Samples of 20 ms."""
 EMOTION_HOP = EmotionClassifier.HOP
 """Samples of 100 ms."""
+LATE: Final = 1.0
+"""Seconds of sound that may wait in a live show; a listener that is further behind goes on with the newest."""
+_KEPT: Final = 0.1  # seconds of it
 
 
 class Classifier(Protocol):
@@ -50,8 +53,9 @@ def open_classifier(settings: Hearing) -> Classifier:
 class Listener:
     """Reads what is new in the ring and says what it heard, in order of time."""
 
-    def __init__(self, ring: Ring, classifier: Classifier, tracker: Tracker, gain_db: float = 0.0) -> None:
-        self._ring, self._cursor = ring, ring.cursor()
+    def __init__(self, ring: Ring, classifier: Classifier, tracker: Tracker, gain_db: float = 0.0, *, live: bool = False) -> None:
+        """`live`: sound that is too late is skipped; otherwise every sample is listened to that the ring still holds."""
+        self._ring, self._cursor, self._live = ring, ring.cursor(), live
         self._resample = ToListeningRate(ring.rate, gain_db)
         self._classifier, self._tracker = classifier, tracker
         self._origin = self._cursor.position
@@ -61,12 +65,14 @@ class Listener:
 
     @property
     def lost(self) -> int:
-        """Samples that were overwritten before they were read."""
+        """Samples that were never listened to: overwritten before they were read, or too late."""
         return self._cursor.lost
 
     def step(self) -> Iterator[Prosody | Heard]:
         """Listen to everything new."""
         lost = self._cursor.lost
+        if self._live:
+            self._cursor.skip_to_newest(round(LATE * self._ring.rate), round(_KEPT * self._ring.rate))
         block = self._cursor.read()
         self._origin += self._cursor.lost - lost
         if not len(block):

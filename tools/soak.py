@@ -43,7 +43,7 @@ def main() -> int:
     settings, _ = load(["--audio", "demo", "--loop", "--no-window", "--set", "audio.speaker=false", "--osc", "127.0.0.1:9"])
     clock = MonotonicClock()
     source = open_source(settings, clock, looping=True)
-    engine, stages = build_stages(settings, clock, source.ring, None)
+    engine, stages = build_stages(settings, clock, source.ring, None, live=True)
     show = LiveShow(stages, source, None, settings.picture.fps)
     used: list[float] = []
 

@@ -26,7 +26,6 @@ VOICE_FEATURES: Final = ("log_f0", "harmonicity", "h1_h2", "h1_a3")
 N_FRAME_FEATURES: Final = N_MELS + len(VOICE_FEATURES)
 # MFCC, level within the window, log_f0, h1_h2, h1_a3, harmonicity, voiced
 N_FEATURES: Final = N_MFCC + 1 + 5
-VOICED_ONLY: Final = slice(N_MFCC + 1, N_MFCC + 4)  # log_f0, h1_h2, h1_a3: without meaning where nothing vibrates
 VOICED: Final = N_FEATURES - 1
 
 # Power added to every mel band before the logarithm: per sample for digital zero, and relative to the window's

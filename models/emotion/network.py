@@ -55,8 +55,3 @@ class EmotionNetwork(nn.Module):
         """From `hidden`."""
         out = self.layers[_OUTPUT:](hidden)
         return Verdict(out[..., : len(EMOTIONS)], out[..., -2], out[..., -1])
-
-
-def n_parameters(network: nn.Module) -> int:
-    """Numbers that training found."""
-    return sum(parameter.numel() for parameter in network.parameters())

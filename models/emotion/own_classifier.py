@@ -152,7 +152,10 @@ def _facts(model: Any, path: Path) -> dict[str, Any]:
     facts = {}
     for key in _KEYS:
         if model.has_rt_info(["framework", key]):
-            text = str(model.get_rt_info(["framework", key]).value)
+            try:
+                text = str(model.get_rt_info(["framework", key]).value)
+            except UnicodeDecodeError as error:
+                raise UserError(f'"{key}" in {path} is no UTF-8 text; export it anew, or write it into {beside}') from error
             try:
                 facts[key] = json.loads(text)
             except ValueError:

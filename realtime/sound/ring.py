@@ -71,7 +71,14 @@ class Cursor:
         self.position = ring.written
         """Number of the next sample to be read."""
         self.lost = 0
-        """Samples overwritten before they were read."""
+        """Samples that were never read: overwritten before, or skipped."""
+
+    def skip_to_newest(self, most: int, keep: int) -> None:
+        """If more than `most` samples wait, all but the newest `keep` of them are lost."""
+        newest = self._ring.written
+        if newest - self.position > most:
+            self.lost += newest - keep - self.position
+            self.position = newest - keep
 
     def read(self) -> NDArray[np.float32]:
         """Everything new, (n, channels), n ≥ 0; `position` moves behind it."""

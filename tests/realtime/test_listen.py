@@ -90,6 +90,17 @@ def test_a_listener_that_came_too_late_knows_what_it_lost() -> None:
     assert values[0].t == pytest.approx(0.52)
 
 
+def test_live_what_is_too_late_is_skipped_and_counted() -> None:
+    ring = Ring(16_000, 1)
+    listener = Listener(ring, LoudnessClassifier(), MeanTracker(), live=True)
+    ring.write(signal(0.9, 16_000), 0.9)
+    assert next(v.t for v in list(listener.step())) == pytest.approx(0.02) and listener.lost == 0
+    ring.write(signal(3.0, 16_000), 3.9)
+    times = [value.t for value in listener.step()]
+    assert times[0] == pytest.approx(3.82) and times[-1] == pytest.approx(3.9)
+    assert listener.lost == 16_000 * 2.9
+
+
 def test_a_profile_is_for_the_programs_own_listener(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="leave out --voice-profile"):
         open_classifier(HearingSettings(classifier=tmp_path / "own.onnx", voice_profile=tmp_path / "ada.voice"))

@@ -108,3 +108,10 @@ def test_missing_and_damaged_files_are_one_clear_error(tmp_path: Path) -> None:
     whole.with_suffix(".json").unlink()
     with pytest.raises(UserError, match="nothing says what the outputs"):
         OwnClassifier(whole)
+
+
+def test_labels_that_are_no_utf8_are_one_clear_error(tmp_path: Path) -> None:
+    file = write(tmp_path / "own.onnx")
+    file.write_bytes(file.read_bytes().replace(b"surprise", b"surpris\xe9"))
+    with pytest.raises(UserError, match="is no UTF-8 text"):
+        OwnClassifier(file)
