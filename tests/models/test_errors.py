@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,15 +27,18 @@ def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, c
     def command() -> None:
         with cleaning_up(done):
             os.kill(os.getpid(), number)
-            signal.pause()
+            time.sleep(10)
 
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts behind itself deaf to Ctrl-C
     before = signal.getsignal(number)
     try:
         ended = command()
     except SystemExit as end:
         ended = end.code
+    finally:
+        assert signal.getsignal(number) == before
+        signal.signal(signal.SIGINT, outside)
     assert (ended, done) == (code, ["cleaned up"])
-    assert signal.getsignal(number) == before
 
 
 def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
