@@ -66,6 +66,7 @@ def test_the_face_shows_the_emotions_in_the_order_they_were_heard(demo: Path, tm
     from models.emotion.classifier import EmotionClassifier
     from models.expression.bank import load_bank
     from models.stylegan.default import load_default_generator
+    from realtime.express import SURE
     from realtime.listen import EMOTION_HOP
     from realtime.sound.resample import ToListeningRate
 
@@ -87,14 +88,14 @@ def test_the_face_shows_the_emotions_in_the_order_they_were_heard(demo: Path, tm
     for k, frame in enumerate(frames(demo / "demo.mp4")):
         lately = hearings[max(0, k - 12) : k]  # the last 1.2 s: what the springs have settled on
         said = {int(h.probabilities.argmax()) for h in lately}
-        if len(lately) < 12 or len(said) != 1 or NEUTRAL in said or min(h.confidence for h in lately) < 0.3:
+        if len(lately) < 12 or len(said) != 1 or NEUTRAL in said or min(h.confidence for h in lately) < SURE:
             continue
         moved = frame.astype(np.float32).ravel() - expressions[NEUTRAL].ravel()
         likeness = [float(moved @ o / (np.linalg.norm(moved) * np.linalg.norm(o) + 1e-6)) for o in offsets]
         likeness[NEUTRAL] = -1.0
         sure += 1
         agreed += int(np.argmax(likeness)) == said.pop()
-    heard = {EMOTIONS[int(h.probabilities.argmax())] for h in hearings if h.confidence > 0.3}
+    heard = {EMOTIONS[int(h.probabilities.argmax())] for h in hearings if h.confidence > SURE}
     assert len(heard - {"neutral"}) >= 2, heard
     assert sure >= 20
     assert agreed >= 0.9 * sure
