@@ -38,8 +38,7 @@ def written_beside(path: Path) -> Iterator[Path]:
         finally:
             beside.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:  # safetensors says in its own words that the disk is full
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UserError(f"{path} can't be written ({reason}); make room there, or name another place") from error
+        raise _unwritable(path, error) from error
 
 
 @contextmanager
@@ -62,8 +61,12 @@ def folder_written_beside(path: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except (OSError, SafetensorError) as error:  # safetensors says in its own words that the disk is full
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UserError(f"{path} can't be written ({reason}); make room there, or name another place") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return UserError(f"{path} can't be written ({reason}); make room there, or name another place")
 
 
 def sha256_of(path: Path) -> str:

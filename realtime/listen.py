@@ -1,4 +1,7 @@
-"""The listener stage: ring buffer → prosody every 20 ms, emotion every 100 ms. What comes out depends on the samples alone."""
+"""The listener stage: ring buffer → prosody every 20 ms, emotion every 100 ms.
+
+What comes out depends on the samples alone; in a live show those that come too late are skipped.
+"""
 
 from collections.abc import Iterator
 from typing import Final, Protocol
