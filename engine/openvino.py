@@ -18,6 +18,7 @@ from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
 from models.files import cache_folder
+from models.openvino_core import openvino_core
 from models.stylegan.pixels import Pixels
 
 PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for
@@ -34,7 +35,7 @@ class OpenVinoBackend(Backend):
 
     def __init__(self, pixels: Pixels, precision: str) -> None:
         super().__init__(pixels)
-        core = openvino.Core()
+        core = openvino_core()
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
@@ -93,7 +94,7 @@ def measured_precision(pixels: Pixels) -> str:
     known = cache.recall(subject, key)
     if known in PRECISIONS.values():
         return str(known)
-    choices = [PRECISIONS[c] for c in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") if c in PRECISIONS]
+    choices = [PRECISIONS[c] for c in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") if c in PRECISIONS]
     ws = [pixels.generator.broadcast(pixels.generator.code_of_seed(seed)).numpy() for seed in range(TIMED_FACES)]
     backends = {choice: OpenVinoBackend(pixels, choice) for choice in choices}
     times: dict[str, list[float]] = {choice: [] for choice in choices}

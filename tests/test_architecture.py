@@ -68,3 +68,9 @@ def test_the_repository_stays_small() -> None:
     weights = [path for layer in LAYERS for path in ROOT.glob(f"{layer}/**/weights/*") if path.is_file()]
     assert all(path.stat().st_size <= 15 * 2**20 for path in weights)
     assert sum(path.stat().st_size for path in weights) <= 60 * 2**20
+
+
+def test_openvino_is_opened_in_one_place() -> None:
+    """Two that are closed in another order than the reverse of their opening make the next signal fatal."""
+    opening = [path for path in [*MODULES, *ROOT.glob("tests/**/*.py")] if "openvino.Core(" in path.read_text(encoding="utf-8")]
+    assert opening == [ROOT / "models" / "openvino_core.py", ROOT / "tests" / "test_architecture.py"]

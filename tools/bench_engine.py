@@ -40,6 +40,7 @@ from engine.backend import BACKENDS
 from engine.choose import open_backend
 from engine.openvino import psnr
 from models.errors import UserError, exit_on_user_error
+from models.openvino_core import openvino_core
 from models.stylegan.carrier import carrier_folder, checked_file
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
@@ -57,7 +58,7 @@ def open_peer() -> Draw:
     """`random-face`'s own way, without importing it: its IR compiled with no options, its `tensor_to_img` in numpy. 1024²."""
     for name in ("SynthesisNetwork.xml", "SynthesisNetwork.bin"):
         path = checked_file(carrier_folder(), name)
-    network = openvino.Core().compile_model(path.with_suffix(".xml"), "CPU")
+    network = openvino_core().compile_model(path.with_suffix(".xml"), "CPU")
 
     def draw(ws: NDArray[np.float32]) -> NDArray[np.uint8]:
         picture = (np.clip(network({"style": ws[:, 0]})[0][0], -1, 1) + 1) / (2 + 1e-5)

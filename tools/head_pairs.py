@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.errors import UserError
+from models.openvino_core import openvino_core
 from models.stylegan.mobile import BLOCK_CHANNELS, MobileStyleGAN
 
 HELD_OUT: Final = 96  # faces never trained on: half of them plain (truncation 0.7), half with an edit
@@ -100,7 +101,7 @@ def draw_pairs(generator: MobileStyleGAN, count: int, work: Path) -> Pairs:
     missing = [i for i in range(count) if not pictures[i].any()]
     if missing:
         model = openvino.convert_model(torch.export.export(FeaturesAndPicture(generator).eval(), (ws[:1],)))
-        draw = openvino.Core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
+        draw = openvino_core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
         for done, i in enumerate(missing):
             *drawn, picture = draw(ws[i : i + 1].numpy()).values()
             for kept, new in zip(features.values(), drawn, strict=True):

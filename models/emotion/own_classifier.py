@@ -21,6 +21,7 @@ from models.emotion.hearing import EXCITED, Hearing, evidence, hearing, nothing_
 from models.emotion.voice_activity import CHUNK, SAMPLE_RATE, SileroNetwork, VoiceActivity, speech_chunks
 from models.errors import UserError
 from models.labels import EMOTIONS, NEUTRAL
+from models.openvino_core import openvino_core
 
 Floats = NDArray[np.float32]
 
@@ -45,13 +46,13 @@ class OwnClassifier:
 
     def __init__(self, path: Path) -> None:
         """Raises UserError if the file is missing, no ONNX, of another form than the protocol's, or does not say its labels."""
-        model, core = _read(path)
+        model = _read(path)
         self._samples = _input_length(model, path)
         facts = _facts(model, path)
         self._meaning = meanings(facts, path)
         self._logits = facts.get("output", "logits") == "logits"
         self._normalise = bool(facts.get("normalise", False))
-        self._run = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"})
+        self._run = openvino_core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"})
         self._voice_activity = VoiceActivity(SileroNetwork.load())
         self.reset()
         self._try(path)
@@ -105,12 +106,11 @@ class OwnClassifier:
             )
 
 
-def _read(path: Path) -> tuple[Any, Any]:
+def _read(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"no classifier at {path}; name an ONNX file, see docs/emotion.md")
-    core = openvino.Core()
     try:
-        return core.read_model(path), core
+        return openvino_core().read_model(path)
     except RuntimeError as error:
         raise UserError(
             f"{path} is no ONNX file that OpenVINO can read, or is damaged; export it anew, see docs/emotion.md"

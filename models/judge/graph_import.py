@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import openvino
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import UserError
+from models.openvino_core import openvino_core
 
 Operator = Callable[..., Tensor]
 
@@ -25,7 +25,7 @@ class GraphModule(nn.Module):
         """Raises `UserError` for a file that OpenVINO can't read, and for an operator that is not known here."""
         super().__init__()
         try:
-            graph = openvino.Core().read_model(str(path))
+            graph = openvino_core().read_model(str(path))
         except RuntimeError as error:
             raise UserError(f"OpenVINO can't read the network {path}: replace the file") from error
         self._steps: list[tuple[str, Operator, list[str]]] = []

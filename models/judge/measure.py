@@ -16,6 +16,7 @@ from models.judge.crops import FaceBox, Picture, aligned112, grey, square, uprig
 from models.judge.landmarks import BLENDSHAPE_POINTS, BLENDSHAPES, Points
 from models.judge.networks import FER_CLASSES, network_file
 from models.labels import EMOTIONS
+from models.openvino_core import openvino_core
 
 # YuNet was trained on faces of ten to three hundred pixels; larger pictures are shrunk to this before it looks.
 DETECTOR_SIDE: Final = 640
@@ -27,9 +28,7 @@ class Compiled:
     """One ONNX file compiled for the processor."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        import openvino
-
-        self._model: Any = openvino.Core().compile_model(
+        self._model: Any = openvino_core().compile_model(
             str(network_file(folder, name)), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         )
 

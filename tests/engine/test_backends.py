@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from openvino import Core
 
 from engine import onnxruntime, openvino
 from engine.backend import Backend
@@ -20,6 +19,7 @@ from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend, Provider, onnxrunt
 from engine.openvino import OpenVinoBackend, psnr
 from engine.pytorch import TorchOnCpu
 from models.errors import UserError
+from models.openvino_core import openvino_core
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels
 
@@ -96,7 +96,7 @@ def test_openvino_in_its_measured_precision_stays_true(
 
 
 def test_all_noise_is_fed_and_not_multiplied_into_every_channel(pixels: dict[int, Pixels]) -> None:
-    model = Core().read_model(onnx_file(pixels[256]))
+    model = openvino_core().read_model(onnx_file(pixels[256]))
     planes = openvino.noise_as_inputs(model)
     assert sorted(plane.shape[2] for plane in planes.values()) == sorted([8, 16, 32, 64, 128] * 2)
     assert {i.any_name for i in model.inputs} == {"ws", *planes}

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 import torch
 
 from engine import export
 from models.errors import UserError
+from models.openvino_core import openvino_core
 from models.stylegan.head import FINE_256, Head
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels, Quality
@@ -20,7 +20,7 @@ def test_the_graph_draws_what_the_module_draws(
     generator: MobileStyleGAN, graphs: dict[tuple[int, Quality], Pixels], way: tuple[int, Quality]
 ) -> None:
     ws = torch.stack([generator.code_of_seed(seed)[0] for seed in range(generator.num_ws)])[None]  # every row another face
-    graph = openvino.Core().compile_model(export.onnx_file(graphs[way]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    graph = openvino_core().compile_model(export.onnx_file(graphs[way]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     picture = graph({export.INPUT: ws.numpy()})[export.OUTPUT]
     assert picture.dtype == np.uint8
     assert picture.shape == (way[0], way[0], 3)

@@ -20,6 +20,7 @@ from engine.openvino import OpenVinoBackend, noise_as_inputs, psnr
 from engine.pytorch import TorchOnCpu
 from engine.tensorrt import Network
 from models.errors import UserError
+from models.openvino_core import openvino_core
 from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.pixels import Pixels
 from models.stylegan.stylegan2 import StyleGan2, StyleGan2Config
@@ -74,10 +75,8 @@ def test_onnx_runtime_draws_the_same(pixels: Pixels) -> None:
 
 
 def test_noise_of_stylegan2_is_fed_to_openvino_and_not_multiplied_into_every_channel() -> None:
-    import openvino
-
     pixels = Pixels(reference_generator("sg2-32"), 32).eval()
-    planes = noise_as_inputs(openvino.Core().read_model(onnx_file(pixels)))
+    planes = noise_as_inputs(openvino_core().read_model(onnx_file(pixels)))
     assert sorted(plane.shape[2] for plane in planes.values()) == [8, 8, 16, 16, 32, 32]
 
 

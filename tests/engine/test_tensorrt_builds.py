@@ -93,7 +93,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_a_build_and_does_not_fly_through_tensorrt(pixels: dict[int, Pixels]) -> None:
-    """In a process of its own: OpenVINO, closed in another order than opened, leaves no stack for signals to be handled on."""
+    """In a process of its own, so that a Ctrl-C that does fly through TensorRT ends only that one."""
     graph = onnx_file(pixels[256].in_half_precision())
     done = subprocess.run([sys.executable, "-c", PRESSED, str(graph)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["ended by Ctrl-C"]), done.stderr

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.openvino_core import openvino_core
 from models.stylegan.carrier import carrier_folder
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN, haar_synthesis
@@ -18,13 +19,13 @@ def generator() -> MobileStyleGAN:
 
 
 def published(name: str) -> openvino.CompiledModel:
-    model = openvino.Core().read_model(carrier_folder() / f"{name}.xml")
-    return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = openvino_core().read_model(carrier_folder() / f"{name}.xml")
+    return openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def published_in_w_plus() -> openvino.CompiledModel:
     """The published synthesis with one input per row: every style affine gets an input of its own instead of the shared one."""
-    model = openvino.Core().read_model(carrier_folder() / "SynthesisNetwork.xml")
+    model = openvino_core().read_model(carrier_folder() / "SynthesisNetwork.xml")
     affines = {op.input_value(1).get_node().get_friendly_name(): op for op in model.get_ops() if op.get_type_name() == "MatMul"}
     names = ["m.conv1.conv"]
     for b in range(7):
@@ -37,7 +38,7 @@ def published_in_w_plus() -> openvino.CompiledModel:
         affines[f"{name}.modulation.weight"].input(0).replace_source_output(row.output(0))
         rows.append(row)
     split = openvino.Model(model.get_results(), [*rows, *model.get_parameters()], "w_plus")
-    return openvino.Core().compile_model(split, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return openvino_core().compile_model(split, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def test_mapping_equals_the_published_network(generator: MobileStyleGAN) -> None:
