@@ -1,6 +1,6 @@
 """What `train_emotion` learns from: the vectors of windows, computed once, and batches of them as strangers and known voices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -30,14 +30,23 @@ class Embedded(NamedTuple):
     vectors: NDArray[np.float16]
     newest: NDArray[np.float16]
 
+    def after(self, n_clips: int) -> "Embedded":
+        """The same with `n_clips` other clips numbered before them."""
+        return self._replace(clips=self.clips + n_clips)
+
+
+def joined(parts: Sequence[Embedded]) -> Embedded:
+    """One after the other."""
+    return Embedded(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
 
 def embed(embedding: WindowEmbedding, windows: Iterator[Windows]) -> Embedded:
     """All of them."""
     parts = []
     for window in windows:
         vectors = embedding(window.frames, window.speech).over(torch.stack([window.speech, newest(window.speech)], dim=1)).half()
-        parts.append((window.clips, window.speech.sum(1).numpy(), vectors[:, 0].numpy(), vectors[:, 1].numpy()))
-    return Embedded(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts.append(Embedded(window.clips, window.speech.sum(1).numpy(), vectors[:, 0].numpy(), vectors[:, 1].numpy()))
+    return joined(parts)
 
 
 class Batch(NamedTuple):

@@ -6,15 +6,14 @@
 
 Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted run goes on where it
 was. Calibration (--ship) uses the verdicts on corpora that were left out: a performer is none of these speakers, and her
-language and microphone are none of theirs. `--data` may be any folder with a manifest.csv; see
-tools/emotion_corpus.py.
+language and microphone are none of theirs. `--data` may be any folders with a manifest.csv; see tools/emotion_corpus.py.
 """
 
 import argparse
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +36,7 @@ from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip, FeatureCache, read_manifest
-from tools.emotion_embeddings import Embedded, Examples, embed
+from tools.emotion_embeddings import Embedded, Examples, embed, joined
 from tools.emotion_examples import Windows, test_windows, training_windows
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 
@@ -86,25 +85,46 @@ def folds(clips: list[Clip]) -> NDArray[np.int64]:
     return np.array([dealt[clip.speaker] for clip in clips])
 
 
-def prepare(manifest: Path, work: Path, n_copies: int, tell: Tell) -> Study:
+def prepare(manifests: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> Study:
     """Read, decode, compute features or find them in `work`. Raises UserError if the data cannot be used."""
-    clips, complaints = read_manifest(manifest)
-    for complaint in complaints:
-        Console(stderr=True).print(f"skipped {complaint}")
-    cache = FeatureCache(clips, work / "features", lambda what, done: tell(what, done, len(clips)))
     embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
+    everybody: list[Clip] = []
+    training: list[list[Embedded]] = [[] for _ in range(n_copies)]
+    test: list[Embedded] = []
+    for manifest in manifests:
+        clips, complaints = read_manifest(manifest)
+        for complaint in complaints:
+            Console(stderr=True).print(f"skipped {complaint}")
+        found = _Vectors(embedding, clips, work, tell)
+        for k, copy in enumerate(training):
+            copy.append(found.training(k).after(len(everybody)))
+        test.append(found.test().after(len(everybody)))
+        everybody += clips
+    return Study(everybody, Examples(everybody, [joined(copy) for copy in training], joined(test)), folds(everybody))
 
-    def vectors(kind: str, windows: Iterator[Windows], n: int) -> Embedded:
+
+class _Vectors:
+    """Of the clips of one manifest, found in `work` or computed."""
+
+    def __init__(self, embedding: WindowEmbedding, clips: list[Clip], work: Path, tell: Tell) -> None:
+        self._embedding, self._clips, self._tell = embedding, clips, tell
+        self._cache = FeatureCache(clips, work / "features", lambda what, done: tell(what, done, len(clips)))
+
+    def training(self, copy: int) -> Embedded:
+        """One window of every clip with enough speech, recorded as copy `copy` is."""
+        return self._kept(f"copy{copy}", lambda: training_windows(self._clips, self._cache.copy(copy), seed=copy))
+
+    def test(self) -> Embedded:
+        """Every clip as recorded, in windows one second apart."""
+        return self._kept("test", lambda: test_windows(self._clips, self._cache.copy(0)))
+
+    def _kept(self, kind: str, windows: Callable[[], Iterator[Windows]]) -> Embedded:
         def told() -> Iterator[Windows]:
-            for part in windows:
-                tell(f"vectors of {kind}", int(part.clips.max()), n)
+            for part in windows():
+                self._tell(f"vectors of {kind}", int(part.clips.max()), len(self._clips))
                 yield part
 
-        return Embedded(*cache.kept(f"embedded-{kind}", Embedded._fields, lambda: embed(embedding, told())))
-
-    training = [vectors(f"copy{k}", training_windows(clips, cache.copy(k), seed=k), len(clips)) for k in range(n_copies)]
-    test = vectors("test", test_windows(clips, cache.copy(0)), len(clips))
-    return Study(clips, Examples(clips, training, test), folds(clips))
+        return Embedded(*self._cache.kept(f"embedded-{kind}", Embedded._fields, lambda: embed(self._embedding, told())))
 
 
 def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tell: Callable[[int, int], None]) -> EmotionNetwork:
@@ -237,7 +257,7 @@ def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="holds manifest.csv")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FOLDER", help="each holds a manifest.csv")
     parser.add_argument(
         "--work", type=Path, default=Path("out/train_emotion"), metavar="FOLDER", help="features and finished networks"
     )
@@ -264,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
-        study = prepare(args.data / "manifest.csv", args.work, args.copies, tell)
+        study = prepare([folder / "manifest.csv" for folder in args.data], args.work, args.copies, tell)
         if args.folds:
             figures["folds"] = table(study, *cross_validate(study, args, tell))
             show(console, "Five folds, strangers to the network", figures["folds"])

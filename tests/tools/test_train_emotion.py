@@ -9,10 +9,12 @@ import av
 import numpy as np
 import pytest
 import shared_data
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.emotion.classifier import EmotionClassifier
+from models.emotion.embedding import N_EMBEDDING
 from models.labels import EMOTIONS
 from tools import emotion_corpus, evaluate_emotion, train_emotion
 from tools.emotion_corpus import Clip, Condition, FeatureCache, decode, read_manifest
@@ -105,11 +107,32 @@ def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_learns_what_it_is_shown(corpus: Path, tmp_path: Path) -> None:
-    study = train_emotion.prepare(corpus / "manifest.csv", tmp_path, 1, lambda what, done, total: None)
+    study = train_emotion.prepare([corpus / "manifest.csv"], tmp_path, 1, lambda what, done, total: None)
     everything = np.arange(len(study.clips))
     network = train_emotion.train(study, everything, 64 * 60, 0, lambda done, total: None)
     heard = train_emotion.verdicts(network, study, everything, 0.0)[:, :5].argmax(1)
     assert np.mean(heard == study.examples.emotion) > 0.35  # chance is 0.2
+
+
+def test_several_folders_are_one_study(corpus: Path, tmp_path: Path) -> None:
+    """Each folder's vectors are found again whatever stands beside it."""
+    other = tmp_path / "other"
+    other.mkdir()
+    write_wav(other / "a.wav", buzz(2, 9))
+    (other / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,three,s9,fear\n")
+    work = tmp_path / "work"
+    alone = train_emotion.prepare([corpus / "manifest.csv"], work, 1, lambda *_: None)
+    kept = {path: path.stat().st_mtime_ns for path in work.rglob("*.npy")}
+    both = train_emotion.prepare([other / "manifest.csv", corpus / "manifest.csv"], work, 1, lambda *_: None)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
+    assert [clip.corpus for clip in both.clips] == ["three", *(clip.corpus for clip in alone.clips)]
+    assert both.examples.emotion[0] == EMOTIONS.index("fear")
+    assert np.array_equal(both.fold[1:], alone.fold)
+    (ids, batch), (_, same) = (
+        study.examples.test_batch(np.arange(first, len(study.clips)), np.zeros(N_EMBEDDING, np.float32), 0.0)
+        for study, first in ((both, 1), (alone, 0))
+    )
+    assert ids.min() == 1 and torch.equal(batch.embedding, same.embedding) and torch.equal(batch.emotion, same.emotion)
 
 
 def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
