@@ -89,7 +89,7 @@ class Listener:
         self._done += PROSODY_HOP
         t = self._ring.time_of(self._origin + round(self._done * self._ring.rate / LISTENING_RATE))
         measured = self._tracker.step(samples)
-        yield Prosody(t, measured.level_db, measured.f0_hz, measured.voiced)
+        yield Prosody(t, measured.level_db, measured.f0_hz, measured.voiced, measured.rate)
         self._hop.append(samples)
         if len(self._hop) * PROSODY_HOP == EMOTION_HOP:
             hearing = self._classifier.step(np.concatenate(self._hop))

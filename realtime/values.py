@@ -17,6 +17,8 @@ class Prosody:
     """50...600, 0 when unvoiced."""
     voiced: float
     """Probability of voicing, 0...1."""
+    rate: float = 0.0
+    """Syllables per second over the last 3 s."""
 
 
 @dataclass(frozen=True)

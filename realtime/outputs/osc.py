@@ -133,6 +133,7 @@ def frame_messages(frame: Frame, t_handed: float) -> Iterator[Message]:
     yield "/s2e/pitch", (float(f0),)
     yield "/s2e/pitch/note", (float(np.clip(69 + 12 * np.log2(f0 / 440), 0, 127)) if f0 > 0 else 0.0,)
     yield "/s2e/voiced", (float(prosody.voiced) if prosody else 0.0,)
+    yield "/s2e/rate", (float(np.clip(prosody.rate, 0, 10)) if prosody else 0.0,)
     yield "/s2e/arousal", (float(heard.arousal) if heard else 0.0,)
     yield "/s2e/valence", (float(heard.valence) if heard else 0.0,)
     for name, value in sorted(controls.rig.items()):

@@ -31,7 +31,7 @@ class MeanTracker:
 
     def step(self, samples: np.ndarray) -> Measured:
         assert samples.shape == (PROSODY_HOP,)
-        return Measured(float(samples.mean()), 0.0, 0.0)
+        return Measured(float(samples.mean()), 0.0, 0.0, 0.0)
 
 
 def listen(signal: np.ndarray, blocks: list[int], rate: int) -> list[Heard | Prosody]:

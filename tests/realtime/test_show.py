@@ -30,7 +30,7 @@ class HappyWhenLoud:
     def step(self, samples: np.ndarray) -> Hearing | Measured:
         loudness = float(np.abs(samples).mean())
         if len(samples) == RATE // 50:
-            return Measured(-20.0 if loudness > 0.1 else -80.0, 0.0, 0.0)
+            return Measured(-20.0 if loudness > 0.1 else -80.0, 0.0, 0.0, 0.0)
         speaking = loudness > 0.1
         return Hearing(np.eye(5, dtype=np.float32)[HAPPY if speaking else 1], float(speaking), speaking, 0.0, 0.0)
 

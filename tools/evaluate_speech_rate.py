@@ -1,0 +1,80 @@
+"""Measures the syllables that the fast lane counts against those of the text.
+
+    python -m tools.evaluate_speech_rate --manifest ../shared/data/speech/manifest.csv --every 10
+
+Only clips in languages whose spelling tells the syllables (Polish, Turkish), with their text in the column `sentence`.
+"""
+
+import argparse
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from models.emotion.prosody import HOP, ProsodyTracker
+from models.emotion.syllables import SECONDS
+from models.errors import UserError, exit_on_user_error
+from tools.emotion_corpus import Sound, decode
+
+VOWELS: Final = {"pl": "[aąeęioóuy]", "tr": "[aeıioöuü]"}
+_SOFT: Final = re.compile("i(?=[aąeęoóu])")  # in Polish it only softens the consonant before
+
+
+def syllables(text: str, language: str) -> int:
+    """Of a text in a language of `VOWELS`."""
+    lowered = text.lower()
+    return len(re.findall(VOWELS[language], _SOFT.sub("", lowered) if language == "pl" else lowered))
+
+
+def counted(sound: Sound) -> int:
+    """Syllables heard in 16 kHz mono: every one is in exactly one of the windows that end `SECONDS` apart."""
+    tracker = ProsodyTracker()
+    padded = np.pad(sound, (0, -len(sound) % round(SECONDS * 16_000)))
+    rates = [tracker.step(padded[i : i + HOP]).rate for i in range(0, len(padded), HOP)]
+    return round(SECONDS * sum(rates[round(SECONDS * 50) - 1 :: round(SECONDS * 50)]))
+
+
+@exit_on_user_error
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, language, sentence"
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth clip")
+    args = parser.parse_args(argv)
+    if args.every < 1:
+        raise UserError(f"--every must be at least 1, got {args.every}")
+    try:
+        with args.manifest.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("language") in VOWELS and row.get("sentence")]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read the manifest {args.manifest} ({error}); expected a CSV file") from error
+    if not rows:
+        raise UserError(f"{args.manifest} has no rows with a sentence in one of the languages {', '.join(VOWELS)}")
+    pairs: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for row in rows[:: args.every]:
+        try:
+            heard = counted(decode(args.manifest.parent / row["path"]))
+        except UserError as error:
+            Console(stderr=True).print(f"skipped: {error}")
+            continue
+        pairs[row["corpus"]].append((heard, syllables(row["sentence"], row["language"])))
+    table = Table("corpus", "clips", "heard / written", "mean error of a clip", "correlation")
+    for corpus, found in sorted(pairs.items()):
+        heard_of, written = np.array(found, float).T
+        error_of = np.abs(heard_of - written) / written
+        correlation = np.corrcoef(heard_of, written)[0, 1]
+        table.add_row(
+            corpus, str(len(found)), f"{heard_of.sum() / written.sum():.2f}", f"{error_of.mean():.1%}", f"{correlation:.2f}"
+        )
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
