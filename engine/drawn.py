@@ -1,6 +1,6 @@
 """A generator whose finished pictures a backend draws: for searches, which look at many and need no gradient there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -34,6 +34,9 @@ class DrawnGenerator:
 
     def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor:
         return self._generator.code_of_seed(seed, psi)
+
+    def codes_of_seeds(self, seeds: Sequence[int], psi: float = 0.7) -> Tensor:
+        return self._generator.codes_of_seeds(seeds, psi)
 
     def broadcast(self, w: Tensor) -> Tensor:
         return self._generator.broadcast(w)

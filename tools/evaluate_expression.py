@@ -22,18 +22,17 @@ from models.expression.directions import TURNS
 from models.expression.goals import RIG_GOALS
 from models.expression.paths import ExpressionPaths, make_folder_of
 from models.expression.preview import Generator, as_bytes, full_picture
+from models.expression.typical import Typicality
 from models.files import written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
-from tools.expression_figures import cosines, mean_of, movement, summary, typicality, worst
+from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
 from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
 
 CONTROLS: Final = (*RIG_GOALS, *TURNS)
-CODES: Final = 4000  # drawn to say how far from the mean faces lie, seeds from FIRST_CODE on
-FIRST_CODE: Final = 2_000_000
 MEASURED_SIDE: Final = 512  # pixels; pictures are judged at this size
 TILE_SIDE: Final = 256  # pixels on the sheet
 
@@ -64,8 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
                 sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
                 effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
         print(f"{face.name} judged", file=sys.stderr)
-    codes = np.concatenate([generator.code_of_seed(FIRST_CODE + n, psi=1.0).numpy() for n in range(CODES)])
-    figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": typicality(chosen, codes)}
+    figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": distances(chosen, Typicality.drawn_by(generator))}
     if options.rig:
         figures |= {f"rig {control}": mean_of(moved) for control, moved in effects.items()}
     result = {"made by": options.made_by, "strength": options.strength, "summary": figures, "faces": rows}

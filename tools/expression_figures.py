@@ -12,6 +12,7 @@ from models.expression.geometry import MEASURES, measures
 from models.expression.goals import EMOTION_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
+from models.expression.typical import Typicality
 from models.judge.verdict import Reading
 from models.labels import EMOTIONS, NEUTRAL
 
@@ -87,23 +88,11 @@ def cosines(faces: Sequence[ExpressionPaths]) -> dict[str, float]:
     }
 
 
-def typicality(faces: Sequence[ExpressionPaths], codes: NDArray[np.float32]) -> dict[str, float]:
-    """How far codes of full expressions lie from the mean of `codes` (n, 512), drawn untruncated, as Mahalanobis distances.
-
-    Over the principal components that hold 99 % of the codes' variance, a row of W+ at a time, the mean over `ROWS`. `limit` is
-    the distance that 99 % of drawn codes stay within.
-    """
-    mean = codes.mean(0)
-    _, spread, axes = np.linalg.svd(codes - mean, full_matrices=False)
-    count = 1 + int(np.searchsorted(np.cumsum(spread**2) / (spread**2).sum(), 0.99))
-    scaled = axes[:count] / (spread[:count, None] / np.sqrt(len(codes)))
-
-    def distance(rows: NDArray[np.float32]) -> float:
-        return float(np.linalg.norm((rows - mean) @ scaled.T, axis=-1).mean())
-
-    limit = float(np.quantile([distance(code[None]) for code in codes], 0.99))
-    ends = [distance((face.neutral + face.paths[EMOTIONS.index(e), -1])[ROWS]) for face in faces for e in EMOTION_GOALS]
-    return {"mean": float(np.mean(ends)), "most": max(ends), "limit": limit, "within": float(np.mean(np.array(ends) <= limit))}
+def distances(faces: Sequence[ExpressionPaths], typical: Typicality) -> dict[str, float]:
+    """How far codes of full expressions lie from the mean of drawn ones, and the distance that most of these stay within."""
+    ends = [typical.distance(face.neutral + face.paths[EMOTIONS.index(e), -1]) for face in faces for e in EMOTION_GOALS]
+    within = float(np.mean(np.array(ends) <= typical.limit))
+    return {"mean": float(np.mean(ends)), "most": max(ends), "limit": typical.limit, "within": within}
 
 
 def movement(rest: Reading, moved: Reading) -> dict[str, float]:

@@ -7,6 +7,7 @@ Some seconds of one core; meant for a background process.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -18,13 +19,16 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import KNOTS
 from models.expression.preview import Generator, as_bytes, full_picture
+from models.expression.typical import Typicality
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS
 
 # Where a line is looked at, in parts of the expression as it was found or predicted; between them log-odds count as straight.
 LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3)
-WEAKEST: Final = 0.8  # of these parts, that full may become; the strongest is the last look, or where the person would be lost
+WEAKEST: Final = (
+    0.8  # of these parts, that full may become; the strongest is the last look, or where the person or the face would be lost
+)
 # A knot stays this far from the one before and the one after it, so that every step of strength moves the face.
 SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lower limit
 CLEAR: Final = (0.4, 0.9)  # of what is full
@@ -56,7 +60,7 @@ def knots_at(log_odds: Sequence[float], kept: Sequence[bool], levels: Sequence[f
     """Where slight, clear and full lie, in parts of the line: rising.
 
     log_odds    at rest and at as many of `LOOKS` as were looked at
-    kept        whether the person stayed, at the same places
+    kept        whether this was still a face, and this person's, at the same places
     levels      log-odds of slight, clear and full
     """
     places = [0.0, *LOOKS][: len(log_odds)]
@@ -77,6 +81,12 @@ def levels_of(generator: Generator, faces: Sequence[ExpressionPaths], eyes: Eyes
     return dict(zip(EMOTION_GOALS, np.median(seen, axis=0).tolist(), strict=True))
 
 
+@lru_cache(maxsize=1)
+def _typicality(generator: Generator) -> Typicality:
+    """Drawn once for as many faces as are looked at."""
+    return Typicality.drawn_by(generator)
+
+
 class _Line:
     """One face at rest, and what is seen along the lines that start there."""
 
@@ -90,12 +100,12 @@ class _Line:
             self._person = eyes.steering.person(rest, self._view).embedding
 
     def looked_along(self, end: Floats, emotion: int, enough: float) -> tuple[list[float], list[bool]]:
-        """Log-odds and whether the person stays, at rest and at `LOOKS`; no further than `enough` past the line's own end."""
+        """Log-odds and whether a face of this person stays, at rest and at `LOOKS`; no further than `enough` past the end."""
         seen, kept = [self._log_odds(self._rest, emotion)], [True]
         for part in LOOKS:
             picture = self._picture(np.float32(part) * end)
             seen.append(self._log_odds(picture, emotion))
-            kept.append(part <= 1 or self._same(picture))
+            kept.append(part <= 1 or (self._typical(np.float32(part) * end) and self._same(picture)))
             if part >= 1 and (seen[-1] >= enough or not kept[-1]):
                 break
         return seen, kept
@@ -112,6 +122,11 @@ class _Line:
         with torch.no_grad():
             verdicts = self._eyes.steering.expression(picture, self._view, BOTH_WAYS)[..., emotion].exp().mean(1)
         return float(torch.logit(verdicts, eps=1e-3).mean())
+
+    def _typical(self, offset: Floats) -> bool:
+        """Whether the code lies no farther out than faces do."""
+        typical = _typicality(self._generator)
+        return typical.distance(self._neutral[0].numpy() + offset) <= typical.limit
 
     def _same(self, picture: Tensor) -> bool:
         with torch.no_grad():

@@ -4,6 +4,7 @@ A 1×1 map from the features' channels to the twelve numbers of each 2×2 patch,
 shrunk to 256². It is only good near the codes it was fitted on, and costs an eighth of the full picture there and back.
 """
 
+from collections.abc import Hashable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ SIDE: Final = 256
 RIDGE: Final = 1e-3  # of the features' mean square
 
 
-class Generator(Protocol):
+class Generator(Hashable, Protocol):
     """What a search needs of a generator of the StyleGAN family."""
 
     @property
@@ -30,6 +31,8 @@ class Generator(Protocol):
     def graph_hash(self) -> str: ...
 
     def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor: ...
+
+    def codes_of_seeds(self, seeds: Sequence[int], psi: float = 0.7) -> Tensor: ...
 
     def broadcast(self, w: Tensor) -> Tensor: ...
 

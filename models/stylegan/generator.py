@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -71,7 +71,11 @@ class Generator(nn.Module, ABC):
 
     def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor:
         """The face named `seed:N`: w (1, w_dim), the same everywhere: z is drawn as NVIDIA's scripts do, by `RandomState(N)`."""
-        z = np.random.RandomState(seed).randn(1, self.z_dim)
+        return self.codes_of_seeds([seed], psi)
+
+    def codes_of_seeds(self, seeds: Sequence[int], psi: float = 0.7) -> Tensor:
+        """The same for many faces at once: w (n, w_dim)."""
+        z = np.stack([np.random.RandomState(seed).randn(self.z_dim) for seed in seeds])
         return self.truncate(self.mapping(torch.from_numpy(z).to(self.w_avg)), psi)
 
     @property

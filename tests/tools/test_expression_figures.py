@@ -6,8 +6,9 @@ import pytest
 from models.expression.goals import EMOTION_GOALS
 from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
+from models.expression.typical import Typicality
 from models.labels import EMOTIONS
-from tools.expression_figures import cosines, summary, typicality, worst
+from tools.expression_figures import cosines, distances, summary, worst
 
 
 def rows() -> list[dict[str, object]]:
@@ -73,7 +74,7 @@ def test_codes_far_from_all_drawn_ones_are_seen() -> None:
     near, far = np.zeros((2, 5, 1, 23, 4), np.float32)
     far[:, 0, ROWS, 0] = 6
     faces = [ExpressionPaths(np.zeros((23, 4), np.float32), paths, {}, "hash", "seed:1") for paths in (near, far)]
-    figures = typicality(faces, codes)
+    figures = distances(faces, Typicality.of(codes))
     assert figures["within"] == 0.5
     assert figures["limit"] == pytest.approx(13.28**0.5, rel=0.05), "the 99th percentile of chi-squared with four degrees"
     assert figures["most"] == pytest.approx(6, rel=0.05)

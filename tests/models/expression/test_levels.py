@@ -53,8 +53,16 @@ class Generator:
 
     num_ws, graph_hash = 2, "hash"
 
+    def __init__(self, spread: float = 10.0) -> None:
+        self.spread = spread
+
     def synthesis(self, ws: torch.Tensor) -> torch.Tensor:
         return (2 * ws.mean() - 1).expand(1, 3, 4, 4)
+
+    def codes_of_seeds(self, seeds: Sequence[int], psi: float) -> torch.Tensor:
+        """Of length `spread`, all ways: no code lies farther out."""
+        ways = np.random.RandomState(0).randn(len(seeds), 4)
+        return torch.from_numpy(self.spread * ways / np.linalg.norm(ways, axis=1, keepdims=True)).float()
 
 
 class Networks:
@@ -99,6 +107,12 @@ def test_faces_that_need_more_or_less_of_a_line_end_at_the_same_levels(length: f
 
 def test_a_person_who_would_be_lost_grows_no_further() -> None:
     held = levelled(Generator(), face(0.55), eyes(Networks(lost=0.6)))
+    assert held.paths[0, -1].mean() == pytest.approx(0.55, abs=0.01)
+
+
+def test_a_code_grows_no_farther_out_than_faces_lie() -> None:
+    assert levelled(Generator(), face(0.55), eyes(Networks())).paths[0, -1].mean() == pytest.approx(0.7, abs=0.01)
+    held = levelled(Generator(spread=1.2), face(0.55), eyes(Networks()))  # 1.2 times the end has length 1.32
     assert held.paths[0, -1].mean() == pytest.approx(0.55, abs=0.01)
 
 

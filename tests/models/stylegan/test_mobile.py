@@ -97,6 +97,8 @@ def test_truncation_pulls_towards_the_mean(generator: MobileStyleGAN) -> None:
 def test_a_seed_is_always_the_same_face(generator: MobileStyleGAN) -> None:
     assert torch.equal(generator.code_of_seed(1000), generator.code_of_seed(1000))
     assert not torch.allclose(generator.code_of_seed(1000), generator.code_of_seed(1001), atol=0.1)
+    several = generator.codes_of_seeds([1001, 1000])
+    assert torch.allclose(several, torch.cat([generator.code_of_seed(1001), generator.code_of_seed(1000)]), atol=1e-4)
 
 
 @settings(max_examples=20, deadline=None)
