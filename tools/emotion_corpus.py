@@ -1,11 +1,13 @@
 """Corpora of acted speech for `train_emotion`: manifest, decoding, recording conditions, features on disk.
 
-A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong).
+A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong) and
+listeners' `votes_angry` ... `votes_sad`.
 Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
 (room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
 """
 
 import csv
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +44,7 @@ class Clip:
     speaker: str
     emotion: int
     intensity: int = -1  # 1 strong, 0 normal, -1 where the manifest does not say
+    votes: tuple[float, ...] | None = None  # how many listeners heard each of the five, where they were asked
 
 
 def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
@@ -66,8 +69,17 @@ def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
         else:
             said = row.get("intensity")
             intensity = _INTENSITIES.index(said) if said in _INTENSITIES else -1
-            clips.append(Clip(path, row["corpus"], row["speaker"], EMOTIONS.index(row["emotion"]), intensity))
+            clips.append(Clip(path, row["corpus"], row["speaker"], EMOTIONS.index(row["emotion"]), intensity, _votes(row)))
     return clips, complaints
+
+
+def _votes(row: dict[str, str]) -> tuple[float, ...] | None:
+    """None where nobody was asked, nobody heard one of the five, or what stands there is no number."""
+    try:
+        votes = tuple(float(row.get(f"votes_{name}") or 0.0) for name in EMOTIONS)
+    except ValueError:
+        return None
+    return votes if min(votes) >= 0.0 and 0.0 < sum(votes) < math.inf else None
 
 
 def decode(path: Path) -> Sound:

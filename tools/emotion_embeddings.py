@@ -19,6 +19,7 @@ _STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
 _AS_RECORDED_SHARE: Final = 0.4  # of examples that were not recorded anew under made-up conditions
 _LEAST_WINDOWS, _LEAST_EMOTIONS = 3, 4  # of a voice in one room, to tell what its emotions change
 _NEWEST_SHARE: Final = 0.4  # of examples that are a window's newest speech only
+_VOTES_SHARE: Final = 0.5  # of a label that is what listeners heard; the rest is what was intended
 
 
 class Embedded(NamedTuple):
@@ -33,6 +34,14 @@ class Embedded(NamedTuple):
     def after(self, n_clips: int) -> "Embedded":
         """The same with `n_clips` other clips numbered before them."""
         return self._replace(clips=self.clips + n_clips)
+
+
+def _label(clip: Clip) -> NDArray[np.float32]:
+    """Probabilities of the five: what was intended, and by half what listeners heard where they were asked."""
+    label = np.eye(len(EMOTIONS), dtype=np.float32)[clip.emotion]
+    if clip.votes is not None:
+        label += _VOTES_SHARE * (np.array(clip.votes, np.float32) / sum(clip.votes) - label)
+    return np.asarray(label)
 
 
 def joined(parts: Sequence[Embedded]) -> Embedded:
@@ -50,13 +59,13 @@ def embed(embedding: WindowEmbedding, windows: Iterator[Windows]) -> Embedded:
 
 
 class Batch(NamedTuple):
-    """Network input and labels: embedding (B, N_EMBEDDING), centre (B, N_EMBEDDING), known (B,), emotion (B,), and intensity
-    (B,): 1 strong, 0 normal, -1 where nobody said."""
+    """Network input and labels: embedding (B, N_EMBEDDING), centre (B, N_EMBEDDING), known (B,), probabilities of the emotions
+    (B, 5), and intensity (B,): 1 strong, 0 normal, -1 where nobody said."""
 
     embedding: Tensor
     centre: Tensor
     known: Tensor
-    emotion: Tensor
+    probabilities: Tensor
     intensity: Tensor
 
 
@@ -66,6 +75,7 @@ class Examples:
     def __init__(self, clips: list[Clip], training: list[Embedded], test: Embedded) -> None:
         """`training`: one `Embedded` for each copy of the clips, the first as recorded."""
         self.emotion = np.array([clip.emotion for clip in clips])
+        self.probabilities = torch.from_numpy(np.stack([_label(clip) for clip in clips]))
         self.corpus = np.array([clip.corpus for clip in clips])
         self.intensity = np.array([clip.intensity for clip in clips], np.float32)
         self._clip = np.concatenate([part.clips for part in training])
@@ -123,7 +133,7 @@ class Examples:
                 torch.where(of_newest, self._newest[chosen], self._vectors[chosen]).float(),
                 torch.from_numpy(centres),
                 torch.from_numpy(known),
-                torch.from_numpy(self.emotion[clips]),
+                self.probabilities[clips],
                 torch.from_numpy(self.intensity[clips]),
             )
 
@@ -147,7 +157,7 @@ class Examples:
             torch.from_numpy(self._test.vectors[rows]).float(),
             torch.from_numpy(centres),
             torch.from_numpy(known),
-            torch.from_numpy(self.emotion[clips]),
+            self.probabilities[clips],
             torch.from_numpy(self.intensity[clips]),
         )
         return clips, batch

@@ -94,7 +94,9 @@ def prepare(manifests: Sequence[Path], work: Path, n_copies: int, tell: Tell) ->
     for manifest in manifests:
         clips, complaints = read_manifest(manifest)
         for complaint in complaints:
-            Console(stderr=True).print(f"skipped {complaint}")
+            Console(stderr=True).print(f"skipped {complaint}", soft_wrap=True)
+        if not clips:
+            raise UserError(f"none of the {len(complaints)} rows of {manifest} can be used; see the reasons above")
         found = _Vectors(embedding, clips, work, tell)
         for k, copy in enumerate(training):
             copy.append(found.training(k).after(len(everybody)))
@@ -146,8 +148,8 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
             warm = min(1.0, step / min(_WARM_UP, 0.25 * n_steps))
             group["lr"] = _LEARNING_RATE * warm * (0.5 + 0.5 * math.cos(math.pi * step / n_steps)) + 1e-5
         verdict = network(batch.embedding, batch.centre, batch.known)
-        excited = torch.tensor(EXCITED)[batch.emotion]
-        loss = nn.functional.cross_entropy(verdict.emotion, batch.emotion, label_smoothing=_LABEL_SMOOTHING)
+        excited = batch.probabilities @ torch.tensor(EXCITED)
+        loss = nn.functional.cross_entropy(verdict.emotion, batch.probabilities, label_smoothing=_LABEL_SMOOTHING)
         loss = loss + _AROUSAL_WEIGHT * nn.functional.binary_cross_entropy_with_logits(verdict.arousal, excited)
         said = batch.intensity >= 0
         if bool(said.any()):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.embedding import N_EMBEDDING
 from models.labels import EMOTIONS
-from tools import emotion_corpus, evaluate_emotion, train_emotion
+from tools import emotion_corpus, emotion_embeddings, evaluate_emotion, train_emotion
 from tools.emotion_corpus import Clip, Condition, FeatureCache, decode, read_manifest
 
 RATE = 16_000
@@ -64,6 +64,26 @@ def test_bad_rows_are_named_and_do_not_stop_it(corpus: Path) -> None:
     clips, complaints = read_manifest(corpus / "manifest.csv")
     assert len(clips) == 60
     assert len(complaints) == 2 and "nowhere.wav" in complaints[0] and "bored" in complaints[1]
+
+
+def test_what_listeners_heard_is_half_of_the_label(tmp_path: Path) -> None:
+    rows = ["path,corpus,speaker,emotion,votes_angry,votes_neutral,votes_fear,votes_happy,votes_sad"]
+    for number, votes in enumerate(
+        [",,,,", "1,0,0,3,0", "0,0,0,0,0", "1,some,0,0,0", "-1,0,0,2,0", "nan,1,0,0,0", "inf,1,0,0,0"]
+    ):
+        write_wav(tmp_path / f"{number}.wav", buzz(0, 0, 0.2))
+        rows.append(f"{number}.wav,one,s,angry,{votes}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    clips, complaints = read_manifest(tmp_path / "manifest.csv")
+    assert not complaints and [clip.votes for clip in clips] == [None, (1, 0, 0, 3, 0), None, None, None, None, None]
+    assert emotion_embeddings._label(clips[0]).tolist() == [1, 0, 0, 0, 0]
+    assert emotion_embeddings._label(clips[1]).tolist() == [0.625, 0, 0, 0.375, 0]
+
+
+def test_a_folder_of_which_nothing_can_be_used_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\nnowhere.wav,one,s,sad\n")
+    assert train_emotion.main(["--data", str(tmp_path), "--work", str(tmp_path / "work"), "--folds"]) == 2
+    assert "error: none of the 1 rows of" in capsys.readouterr().err
 
 
 def test_no_speaker_is_in_two_folds(corpus: Path) -> None:
@@ -132,7 +152,9 @@ def test_several_folders_are_one_study(corpus: Path, tmp_path: Path) -> None:
         study.examples.test_batch(np.arange(first, len(study.clips)), np.zeros(N_EMBEDDING, np.float32), 0.0)
         for study, first in ((both, 1), (alone, 0))
     )
-    assert ids.min() == 1 and torch.equal(batch.embedding, same.embedding) and torch.equal(batch.emotion, same.emotion)
+    assert (
+        ids.min() == 1 and torch.equal(batch.embedding, same.embedding) and torch.equal(batch.probabilities, same.probabilities)
+    )
 
 
 def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
