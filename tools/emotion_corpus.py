@@ -1,7 +1,7 @@
-"""Corpora of acted speech for `train_emotion`: manifest, decoding, recording conditions, features on disk.
+"""Corpora of acted speech for `train_emotion`: their clips, decoding, recording conditions, features on disk.
 
 A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong) and
-listeners' `votes_angry` ... `votes_sad`.
+listeners' `votes_angry` ... `votes_sad`; or a corpus as it is published, of those in `emotion_layouts.py`.
 Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
 (room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
 """
@@ -25,6 +25,7 @@ from models.emotion.voice_activity import CHUNK, SileroNetwork, levelled, loudne
 from models.errors import UserError
 from models.labels import EMOTIONS
 from realtime.sound.audible import audible
+from tools.emotion_layouts import LAYOUTS, named
 
 Sound = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
@@ -47,6 +48,19 @@ class Clip:
     votes: tuple[float, ...] | None = None  # how many listeners heard each of the five, where they were asked
 
 
+def read_corpus(place: Path) -> tuple[list[Clip], list[str]]:
+    """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and one line of
+    complaint for each row that can't be used. Raises UserError if nothing can be used."""
+    manifest = place / "manifest.csv" if place.is_dir() else place
+    if place.is_dir() and not manifest.exists():
+        found = list(named(place))
+        if not found:
+            known = ", ".join(sorted({layout.corpus for layout in LAYOUTS}))
+            raise UserError(f"{place} holds neither manifest.csv nor clips named as in {known}; write a manifest.csv")
+        return [Clip(c.path, c.corpus, c.speaker, EMOTIONS.index(c.emotion), _intensity(c.intensity)) for c in found], []
+    return read_manifest(manifest)
+
+
 def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
     """The usable rows, and one line of complaint for each other row. Raises UserError if the file cannot be used at all."""
     try:
@@ -67,10 +81,13 @@ def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
         elif not path.is_file():
             complaints.append(f"line {number}: no such file {path}")
         else:
-            said = row.get("intensity")
-            intensity = _INTENSITIES.index(said) if said in _INTENSITIES else -1
-            clips.append(Clip(path, row["corpus"], row["speaker"], EMOTIONS.index(row["emotion"]), intensity, _votes(row)))
+            emotion, intensity = EMOTIONS.index(row["emotion"]), _intensity(row.get("intensity"))
+            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row)))
     return clips, complaints
+
+
+def _intensity(said: str | None) -> int:
+    return _INTENSITIES.index(said) if said in _INTENSITIES else -1
 
 
 def _votes(row: dict[str, str]) -> tuple[float, ...] | None:

@@ -35,7 +35,7 @@ from realtime.settings import Expression
 from realtime.values import Heard as Verdict
 from tools import emotion_networks, emotion_report, emotion_talks
 from tools.emotion_conditions import CONDITIONS, NO_VOICE
-from tools.emotion_corpus import Clip, Sound, decode, read_manifest
+from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.emotion_figures import binary_recall, calibration_error, confusion, reliability, unweighted_average_recall
 from tools.emotion_networks import Networks
 from tools.spread import spread
@@ -209,7 +209,7 @@ def add_extras(parser: argparse.ArgumentParser) -> None:
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, speaker, emotion")
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="or a folder of tools/emotion_corpus.py")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write pictures there (needs matplotlib)")
     emotion_networks.add_options(parser)
@@ -224,7 +224,7 @@ def main(argv: list[str] | None = None) -> int:
         if getattr(args, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
     console = Console()
-    everybody, complaints = read_manifest(args.manifest)
+    everybody, complaints = read_corpus(args.manifest)
     prepare = functools.partial(Networks, everybody, args)
     voices: dict[str, list[Clip]] = defaultdict(list)
     for clip in everybody:

@@ -30,7 +30,7 @@ from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.labels import EMOTIONS, NEUTRAL
 from tools import emotion_networks
-from tools.emotion_corpus import Clip, decode, read_manifest
+from tools.emotion_corpus import Clip, decode, read_corpus
 from tools.emotion_figures import calibration_error, unweighted_average_recall
 from tools.emotion_networks import Networks
 from tools.evaluate_emotion import hear
@@ -203,7 +203,7 @@ def _judge(tools: Judge, pair: tuple[Voice, Voice | None]) -> list[Answer]:
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, speaker, emotion")
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="or a folder of tools/emotion_corpus.py")
     emotion_networks.add_options(parser)
     parser.add_argument("--corpora", nargs="+", default=["ravdess", "nemo"], metavar="NAME", help="default: ravdess nemo")
     parser.add_argument("--clips", type=int, default=12, metavar="N", help="at most, per speaker and emotion, to be heard")
@@ -212,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
-    everybody, _ = read_manifest(args.manifest)
+    everybody, _ = read_corpus(args.manifest)
     with args.manifest.open(newline="", encoding="utf-8") as file:
         sentences = {args.manifest.parent / row["path"]: row.get("sentence", "") for row in csv.DictReader(file)}
     chosen = [clip for clip in everybody if clip.corpus in args.corpora]

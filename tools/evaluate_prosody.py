@@ -23,7 +23,7 @@ from models.emotion import pitch
 from models.emotion.prosody import HOP, ProsodyTracker
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
-from tools.emotion_corpus import Clip, Sound, decode, read_manifest
+from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.spread import spread
 
 GROSS: Final = 0.2
@@ -84,7 +84,7 @@ def nothing() -> None:
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, speaker, emotion")
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="or a folder of tools/emotion_corpus.py")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth clip")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("the reference for pitch needs librosa; run: pip install librosa")
     if args.every < 1 or args.jobs < 1:
         raise UserError("--every and --jobs must be at least 1")
-    clips, complaints = read_manifest(args.manifest)
+    clips, complaints = read_corpus(args.manifest)
     clips = clips[:: args.every]
     found = spread(nothing, work, clips, args.jobs, "listening")
     complaints += [answer for answer in found if isinstance(answer, str)]

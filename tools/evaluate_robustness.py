@@ -29,7 +29,7 @@ from models.files import written_beside
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
 from tools.emotion_conditions import CONDITIONS
-from tools.emotion_corpus import Change, Clip, FeatureCache, read_manifest
+from tools.emotion_corpus import Change, Clip, FeatureCache, read_corpus
 from tools.emotion_embeddings import Embedded, Examples, embed
 from tools.emotion_examples import test_windows
 from tools.emotion_networks import few_voices, network_name, read_network
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         if getattr(args, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
     torch.set_num_threads(args.threads)
-    everybody, _ = read_manifest(args.data / "manifest.csv")
+    everybody, _ = read_corpus(args.data)
     numbers = few_clips(everybody, args.voices, args.clips)
     clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
     names = {of: [network_name(of, clip, int(k)) for clip, k in zip(clips, fold, strict=True)] for of in args.strangers}

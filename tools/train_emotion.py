@@ -6,7 +6,8 @@
 
 Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted run goes on where it
 was. Calibration (--ship) uses the verdicts on corpora that were left out: a performer is none of these speakers, and her
-language and microphone are none of theirs. `--data` may be any folders with a manifest.csv; see tools/emotion_corpus.py.
+language and microphone are none of theirs. `--data` may be folders with a manifest.csv, or RAVDESS, CREMA-D, EMO-DB, TESS, SAVEE,
+MEAD, nEMO or EMOVO as they are published; see tools/emotion_corpus.py.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from models.emotion.speech_encoder import SpeechEncoder
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.labels import EMOTIONS
-from tools.emotion_corpus import Clip, FeatureCache, read_manifest
+from tools.emotion_corpus import Clip, FeatureCache, read_corpus
 from tools.emotion_embeddings import Embedded, Examples, embed, joined
 from tools.emotion_examples import Windows, test_windows, training_windows
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
@@ -85,18 +86,19 @@ def folds(clips: list[Clip]) -> NDArray[np.int64]:
     return np.array([dealt[clip.speaker] for clip in clips])
 
 
-def prepare(manifests: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> Study:
-    """Read, decode, compute features or find them in `work`. Raises UserError if the data cannot be used."""
+def prepare(places: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> Study:
+    """Read what `read_corpus` finds, decode, compute features or find them in `work`. Raises UserError if the data cannot be
+    used."""
     embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
     everybody: list[Clip] = []
     training: list[list[Embedded]] = [[] for _ in range(n_copies)]
     test: list[Embedded] = []
-    for manifest in manifests:
-        clips, complaints = read_manifest(manifest)
+    for place in places:
+        clips, complaints = read_corpus(place)
         for complaint in complaints:
             Console(stderr=True).print(f"skipped {complaint}", soft_wrap=True)
         if not clips:
-            raise UserError(f"none of the {len(complaints)} rows of {manifest} can be used; see the reasons above")
+            raise UserError(f"none of the {len(complaints)} rows of {place} can be used; see the reasons above")
         found = _Vectors(embedding, clips, work, tell)
         for k, copy in enumerate(training):
             copy.append(found.training(k).after(len(everybody)))
@@ -259,7 +261,9 @@ def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FOLDER", help="each holds a manifest.csv")
+    parser.add_argument(
+        "--data", type=Path, required=True, nargs="+", metavar="FOLDER", help="with a manifest.csv, or a published corpus"
+    )
     parser.add_argument(
         "--work", type=Path, default=Path("out/train_emotion"), metavar="FOLDER", help="features and finished networks"
     )
@@ -286,7 +290,7 @@ def main(argv: list[str] | None = None) -> int:
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
-        study = prepare([folder / "manifest.csv" for folder in args.data], args.work, args.copies, tell)
+        study = prepare(args.data, args.work, args.copies, tell)
         if args.folds:
             figures["folds"] = table(study, *cross_validate(study, args, tell))
             show(console, "Five folds, strangers to the network", figures["folds"])

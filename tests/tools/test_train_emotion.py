@@ -127,7 +127,7 @@ def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_learns_what_it_is_shown(corpus: Path, tmp_path: Path) -> None:
-    study = train_emotion.prepare([corpus / "manifest.csv"], tmp_path, 1, lambda what, done, total: None)
+    study = train_emotion.prepare([corpus], tmp_path, 1, lambda what, done, total: None)
     everything = np.arange(len(study.clips))
     network = train_emotion.train(study, everything, 64 * 60, 0, lambda done, total: None)
     heard = train_emotion.verdicts(network, study, everything, 0.0)[:, :5].argmax(1)
@@ -141,9 +141,9 @@ def test_several_folders_are_one_study(corpus: Path, tmp_path: Path) -> None:
     write_wav(other / "a.wav", buzz(2, 9))
     (other / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,three,s9,fear\n")
     work = tmp_path / "work"
-    alone = train_emotion.prepare([corpus / "manifest.csv"], work, 1, lambda *_: None)
+    alone = train_emotion.prepare([corpus], work, 1, lambda *_: None)
     kept = {path: path.stat().st_mtime_ns for path in work.rglob("*.npy")}
-    both = train_emotion.prepare([other / "manifest.csv", corpus / "manifest.csv"], work, 1, lambda *_: None)
+    both = train_emotion.prepare([other, corpus / "manifest.csv"], work, 1, lambda *_: None)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
     assert [clip.corpus for clip in both.clips] == ["three", *(clip.corpus for clip in alone.clips)]
     assert both.examples.emotion[0] == EMOTIONS.index("fear")
@@ -177,7 +177,12 @@ def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize(
     ("manifest", "says"),
-    [(None, "cannot read the manifest"), ("a,b\n1,2\n", "lacks the columns path"), ("", "lacks the columns"), ("\0", "")],
+    [
+        (None, "holds neither manifest.csv nor clips named as in"),
+        ("a,b\n1,2\n", "lacks the columns path"),
+        ("", "lacks the columns"),
+        ("\0", ""),
+    ],
 )
 def test_useless_manifests_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: str | None, says: str
