@@ -14,9 +14,9 @@ from realtime.settings import Expression
 from realtime.spring import Spring
 from realtime.values import Controls, Heard, Prosody
 
-SHARPNESS: Final = 3.0
+SHARPNESS: Final = 3.75
 """Exponent on the heard probabilities: a face that shows every doubt shows nothing."""
-SURE: Final = 0.2
+SURE: Final = 0.135
 """Confidence from which an emotion is shown whole; below, in proportion."""
 SOFTEST: Final = 0.75
 """Share of an emotion that is shown where it is expressed as weakly as can be heard; from the middle of the scale on, all."""

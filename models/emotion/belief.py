@@ -23,6 +23,9 @@ _CHANGE: Final = 0.1  # probability per second that the emotion changes
 _NEUTRAL_BIAS: Final = 0.1  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
 _SURER: Final = 1.5  # weight of verdicts from which more of them make surer; fewer are averaged: on one voice they err alike
+_MODEST: Final = (
+    0.8  # exponent of what is believed of a stranger: verdicts on her err alike more often than those on a known voice
+)
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
 
@@ -37,9 +40,11 @@ class Belief:
         self._belief = _FIRST.copy()
         self._added = 0.0  # weight of the verdicts in it
 
-    def step(self, newest: Floats, window: Floats, speech: float, new_speech: float, elapsed: float) -> Floats:
+    def step(
+        self, newest: Floats, window: Floats, speech: float, new_speech: float, elapsed: float, known: float = 0.0
+    ) -> Floats:
         """Calibrated logits (5,) of the newest speech and of the whole window's, seconds of speech in the window and how many of
-        them are new, seconds since the last step -> probabilities (5,)."""
+        them are new, seconds since the last step, how well the voice is known (0..1) -> probabilities (5,)."""
         biased = newest.astype(np.float64)
         biased[NEUTRAL] += _NEUTRAL_BIAS
         verdict = (1.0 - _DOUBT) * _softmax(biased) + _DOUBT / len(EMOTIONS)
@@ -50,7 +55,8 @@ class Belief:
         self._added = (1.0 - change) * self._added + weight
         together = window.astype(np.float64) + _TOGETHER * np.log(self._belief)
         averaged = 1.0 + _TOGETHER * self._added / (1.0 + self._added / _SURER)
-        believed: Floats = _softmax(together / averaged).astype(np.float32)
+        modesty = _MODEST + known * (1.0 - _MODEST)
+        believed: Floats = _softmax(modesty * together / averaged).astype(np.float32)
         return believed
 
 

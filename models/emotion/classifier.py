@@ -47,12 +47,13 @@ class Window(NamedTuple):
 
 class _Judgement(NamedTuple):
     """Of n vectors: the network's hidden layer (n, N_HIDDEN); calibrated logits (n, 5) of the emotions, those (n,) of being
-    excited, and of being strongly expressed."""
+    excited, and of being strongly expressed; how well the voice is known, 0..1."""
 
     hidden: Floats
     logits: Floats
     arousal: Floats
     intensity: Floats
+    known: float
 
 
 class EmotionClassifier:
@@ -150,7 +151,8 @@ class EmotionClassifier:
         verdict = self._judge(vectors)
         window, recent = verdict.logits
         speech_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, n_new / FRAMES_PER_SECOND
-        believed = self._belief.step(recent, window, speech_seconds, new_seconds, self.HOP / self.SAMPLE_RATE)
+        elapsed = self.HOP / self.SAMPLE_RATE
+        believed = self._belief.step(recent, window, speech_seconds, new_seconds, elapsed, verdict.known)
         self._voice.add(vectors[0], n_new, believed)
 
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
@@ -173,7 +175,7 @@ class EmotionClassifier:
         logits: Floats = (verdict.emotion / temperature).numpy()
         if self._profile is not None:
             logits = logits + self._profile.correction(hidden.numpy())
-        return _Judgement(hidden.numpy(), logits, (verdict.arousal / temperature).numpy(), verdict.intensity.numpy())
+        return _Judgement(hidden.numpy(), logits, (verdict.arousal / temperature).numpy(), verdict.intensity.numpy(), known)
 
     def _listen(self, samples: Floats) -> int:
         """Take in new sound; how many new frames it gave."""

@@ -90,7 +90,7 @@ def test_a_lost_microphone_is_rest() -> None:
 
 
 def test_doubt_is_shown_weakly() -> None:
-    sure, unsure = emotion_target(heard(0, SAD, confidence=0.9)), emotion_target(heard(0, SAD, confidence=0.05))
+    sure, unsure = emotion_target(heard(0, SAD, confidence=0.9)), emotion_target(heard(0, SAD, confidence=0.03))
     assert sure[SAD] > 0.8
     assert unsure[SAD] < 0.3
     assert unsure[NEUTRAL] > 0.7
