@@ -24,6 +24,16 @@ def cache_folder(name: str = "") -> Path:
     return path
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder if need be, before work of hours finds that it can't be. Raises UserError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if not os.access(path, os.W_OK):
+        raise UserError(f"nothing can be written into {path}; name another place")
+
+
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A file to write to, which becomes `path` when the block ends well, and vanishes when it does not."""

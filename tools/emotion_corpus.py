@@ -8,6 +8,7 @@ Every clip is kept once as it is and several times as if recorded elsewhere. A s
 
 import csv
 import math
+import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -204,7 +205,8 @@ class FeatureCache:
     ) -> None:
         """`progress` is told what is being done and how many clips are done; `change` is done to every sound first."""
         self._clips, self._progress, self._change = clips, progress, change
-        self._folder = folder / f"{_stable_seed(N_FRAME_FEATURES, *(clip.path for clip in clips)):08x}"
+        files = [f"{clip.path} {clip.path.stat().st_size} {clip.speaker}" for clip in clips]  # a speaker has one microphone
+        self._folder = folder / f"{_stable_seed(N_FRAME_FEATURES, *files):08x}"
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def copy(self, number: int) -> Copy:
@@ -268,4 +270,4 @@ class FeatureCache:
 
 
 def _stable_seed(*parts: object) -> int:
-    return zlib.crc32("|".join(map(str, parts)).encode())
+    return zlib.crc32(os.fsencode("|".join(map(str, parts))))

@@ -92,6 +92,10 @@ class Examples:
         self._of_voice = np.split(order, np.cumsum(np.bincount(self._voice))[:-1])
         self._test_voice = voices[test.clips]
 
+    def any_of(self, among: Indices) -> bool:
+        """Whether there is anything to learn from the clips `among`."""
+        return bool(np.isin(self._clip, among).any())
+
     def statistics(self, among: Indices) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the vectors (N_EMBEDDING,) over the clips `among`, corpora and emotions alike."""
         rows, weight = self._weights(among)

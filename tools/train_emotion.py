@@ -11,8 +11,10 @@ MEAD, nEMO or EMOVO as they are published; see tools/emotion_corpus.py.
 """
 
 import argparse
+import hashlib
 import json
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ from models.emotion.hearing import EXCITED
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.errors import UserError, exit_on_user_error
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip, FeatureCache, read_corpus
 from tools.emotion_embeddings import Embedded, Examples, embed, joined
@@ -183,19 +185,29 @@ def verdicts(network: EmotionNetwork, study: Study, among: NDArray[np.int64], se
 def run(
     study: Study, name: str, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace, tell: Tell
 ) -> dict[str, Floats]:
-    """Train network `name`, or find it finished, and its verdicts on the clips `test` in every mode."""
+    """Train network `name`, or find it finished, and its verdicts on the clips `test` in every mode. Raises UserError where
+    there is nothing to train on."""
+    if not study.examples.any_of(among):
+        raise UserError(f"nothing is left to train {name} on; give corpora of several speakers, and to leave corpora out several")
     folder = args.work / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     weights, answers = folder / f"{name}.safetensors", folder / f"{name}.npz"
-    if not answers.exists():
+    made_of = _made_of(study, among, test, args)
+    if not (answers.exists() and weights.exists()) or str(np.load(answers).get("made_of", "")) != made_of:
         network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
         with written_beside(weights) as beside:
             save_file(network.state_dict(), beside)
         found: dict[str, Any] = {mode: verdicts(network, study, test, seconds) for mode, seconds in MODES.items()}
         with written_beside(answers) as beside, beside.open("wb") as stream:
-            np.savez(stream, **found)
+            np.savez(stream, made_of=np.array(made_of), **found)
     stored = np.load(answers)
     return {mode: stored[mode] for mode in MODES}
+
+
+def _made_of(study: Study, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace) -> str:
+    """What a network and its verdicts follow from, in 64 hex digits: a run with other clips or settings is another one."""
+    parts = [str((args.samples, args.seed, args.copies)), *(repr(study.clips[i]) for i in among), "heard:", *map(str, test)]
+    return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()
 
 
 def table(study: Study, answers: dict[str, Floats], among: NDArray[np.int64]) -> dict[str, Any]:
@@ -227,8 +239,12 @@ def show(console: Console, title: str, figures: dict[str, Any]) -> None:
 
 def cross_validate(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[dict[str, Floats], NDArray[np.int64]]:
     """Verdicts on every clip by the network that did not hear its speaker: (clips, 7) per mode, and the clips' numbers."""
-    tests = [np.flatnonzero(study.fold == k) for k in range(N_FOLDS)]
-    parts = [run(study, f"fold{k}", np.flatnonzero(study.fold != k), tests[k], args, tell) for k in range(N_FOLDS)]
+    folds_with_clips = [k for k in range(N_FOLDS) if (study.fold == k).any()]  # of few speakers there are fewer
+    tests = [np.flatnonzero(study.fold == k) for k in folds_with_clips]
+    parts = [
+        run(study, f"fold{k}", np.flatnonzero(study.fold != k), test, args, tell)
+        for k, test in zip(folds_with_clips, tests, strict=True)
+    ]
     return {mode: np.concatenate([part[mode] for part in parts]) for mode in MODES}, np.concatenate(tests)
 
 
@@ -278,6 +294,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not (args.folds or args.leave_corpus_out or args.ship):
         raise UserError("nothing to do: give --folds, --leave-corpus-out or --ship")
+    for name, least in (("samples", _BATCH), ("copies", 1), ("threads", 1)):
+        if getattr(args, name) < least:
+            raise UserError(f"--{name} must be at least {least}, got {getattr(args, name)}")
+    for folder in (args.work, *([args.json.parent] if args.json else [])):
+        make_folder(folder)
     torch.set_num_threads(args.threads)
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -301,7 +322,8 @@ def main(argv: list[str] | None = None) -> int:
             ship(study, args, tell)
             console.print(f"wrote {WEIGHTS}")
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=1))
+        with written_beside(args.json) as beside:
+            beside.write_text(json.dumps(figures, indent=1))
     return 0
 
 

@@ -66,6 +66,43 @@ def test_bad_rows_are_named_and_do_not_stop_it(corpus: Path) -> None:
     assert len(complaints) == 2 and "nowhere.wav" in complaints[0] and "bored" in complaints[1]
 
 
+def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -> None:
+    def trained(*arguments: str) -> dict[str, bytes]:
+        common = ["--data", str(corpus), "--work", str(tmp_path), "--copies", "1", "--folds"]
+        assert train_emotion.main([*common, *arguments]) == 0
+        return {path.name: path.read_bytes() for path in (tmp_path / "runs").glob("*.safetensors")}
+
+    first = trained("--samples", "256")
+    assert trained("--samples", "256") == first and len(first) > 1
+    assert all(other != first[name] for name, other in trained("--samples", "512").items())
+    assert trained("--samples", "256") == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--folds", "--samples", "0"], "--samples must be at least 256, got 0"),
+        (["--folds", "--copies", "0"], "--copies must be at least 1"),
+        (["--folds", "--threads", "-1"], "--threads must be at least 1"),
+        (["--folds", "--work", "{file}"], "can't be written"),
+        (["--folds", "--json", "{file}/a.json"], "can't be written"),
+        (["--folds"], "nothing is left to train fold"),
+        (["--ship"], "nothing is left to train without-one on"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    """A corpus of one speaker, and the file that is no folder."""
+    write_wav(tmp_path / "a.wav", buzz(0, 0))
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s0,sad\n")
+    given = [argument.format(file=tmp_path / "a.wav") for argument in arguments]
+    work = [] if "--work" in given else ["--work", str(tmp_path / "work")]
+    assert train_emotion.main(["--data", str(tmp_path), "--samples", "256", "--copies", "1", *work, *given]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and says in error
+
+
 def test_what_listeners_heard_is_half_of_the_label(tmp_path: Path) -> None:
     rows = ["path,corpus,speaker,emotion,votes_angry,votes_neutral,votes_fear,votes_happy,votes_sad"]
     for number, votes in enumerate(
