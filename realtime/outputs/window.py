@@ -53,6 +53,9 @@ class WindowOutput:
         self._pixels = self._canvas = np.zeros((1, 1, 3), np.uint8)
         self._blend = Blend(1 / settings.rate if settings.smooth else float("inf"))
         self._seen = False
+        self._stale = False
+        """Whether a key asked for something that what is on the screen may not show yet."""
+        self._health = ""
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, SIDE, SIDE)
         self._apply_fullscreen()
@@ -65,8 +68,11 @@ class WindowOutput:
             self._frame = frame or self._frame
         if pixels is not None:
             self._pixels = pixels
-        if self._frame is not None and (pixels is not None or self.keys or self.blackout):
+        # Keys, health and size change without any new pixels too: while frozen, or while nothing can be drawn.
+        resized = self._fit_canvas()
+        if self._frame is not None and (pixels is not None or resized or self._stale or reading.health != self._health):
             cv2.imshow(TITLE, self._compose(self._frame, self._pixels, reading))
+            self._stale, self._health = False, reading.health
         self._answer(cv2.pollKey())
         self._notice_closing()
         return None if self.blackout else seen
@@ -75,12 +81,18 @@ class WindowOutput:
         """Calling it again does nothing."""
         cv2.destroyAllWindows()
 
-    def _compose(self, frame: Frame, pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
+    def _fit_canvas(self) -> bool:
+        """Make the canvas as large as the window, and say whether it was not."""
         # The canvas is the whole window: left to themselves, window systems fill with white what a square leaves over. It is
         # kept, and drawn into: fresh memory for every picture takes longer than all the rest.
         _, _, width, height = cv2.getWindowImageRect(TITLE)
-        if self._canvas.shape[:2] != (max(height, 1), max(width, 1)):
-            self._canvas = np.zeros((max(height, 1), max(width, 1), 3), np.uint8)
+        shape = (max(height, 1), max(width, 1), 3)
+        if self._canvas.shape == shape:
+            return False
+        self._canvas = np.zeros(shape, np.uint8)
+        return True
+
+    def _compose(self, frame: Frame, pixels: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
         canvas = self._canvas
         if self.blackout:
             canvas[:] = 0
@@ -101,6 +113,7 @@ class WindowOutput:
     def _answer(self, code: int) -> None:
         if code < 0:
             return
+        self._stale = True
         code &= 0xFF
         key = chr(code).lower()
         if key == "f":
