@@ -70,17 +70,21 @@ def seeds_of(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or max(int(first), int(last or 0)) >= 2**32:
-            raise UserError(f"seeds are numbers up to {2**32 - 1} and ranges of them, such as 0-7,42; got '{part.strip()}'")
-        seeds += range(int(first), min(int(last or first), int(first) + MOST_SEEDS) + 1)
+        ends = [end for end in (first, last or first) if end.isdecimal() and len(end) <= 10 and int(end) < 2**32]
+        if len(ends) < 2 or (dash and not last) or int(ends[0]) > int(ends[1]):
+            got = part.strip()[:40]
+            raise UserError(f"seeds are numbers up to {2**32 - 1} and ranges of them, such as 0-7,42; got '{got}'")
+        seeds += range(int(first), min(int(ends[1]), int(first) + MOST_SEEDS) + 1)
         if len(seeds) > MOST_SEEDS:
             raise UserError(f"at most {MOST_SEEDS} pictures are drawn at once; '{text}' names more")
     return seeds
 
 
 def _seed(text: str) -> int:
-    (seed,) = seeds_of(text)
-    return seed
+    seeds = seeds_of(text)
+    if len(seeds) != 1:
+        raise UserError(f"one seed was expected, got '{text[:40]}'")
+    return seeds[0]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -75,7 +75,7 @@ def test_what_a_generator_cannot_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-3", "1,,2", "4294967296", "0-4294967295", "1-2-3"])
+@pytest.mark.parametrize("text", ["", "a", "1-", "-3", "1,,2", "4294967296", "0-4294967295", "1-2-3", "5-3", "7" * 5_000])
 def test_what_names_no_seeds_is_refused(text: str) -> None:
     with pytest.raises(UserError):
         seeds_of(text)
