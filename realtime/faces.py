@@ -1,4 +1,5 @@
-"""Which face plays: the bank's on keys 1...9; any other seed as predicted, until its own paths are found in the background.
+"""Which face plays: the bank's on keys 1...9, the one of the start on 0; a seed outside the bank as predicted, until its own
+paths are found in the background.
 
 In between, some seconds after the start, its predicted expressions get strengths that look the same as on other faces.
 """
@@ -51,7 +52,8 @@ class Faces:
         if settings.networks is not None:
             check_eyes(settings.networks)
         name = f"seed:{seed_of(settings.name)}" if settings.name else self._bank[0].name
-        self.on_show = FaceOnShow(self._first(name, settings.networks, generator))
+        self._started = self._first(name, settings.networks, generator)
+        self.on_show = FaceOnShow(self._started)
 
     @property
     def name(self) -> str:
@@ -64,9 +66,9 @@ class Faces:
         return next((i for i, face in enumerate(self._bank) if face.name == self.name), -1)
 
     def choose(self, index: int) -> None:
-        """Become number `index` (0...8) of the bank; a number beyond it does nothing."""
+        """Become number `index` (0...8) of the bank, or with -1 the face of the start; a number beyond the bank does nothing."""
         if index < len(self._bank):
-            self.on_show.change(self._bank[index], self._clock.now())
+            self.on_show.change(self._started if index < 0 else self._bank[index], self._clock.now())
 
     def step(self) -> None:
         """Take in what the search in the background found, if it has ended, or what it set the strengths of until then."""
@@ -74,9 +76,9 @@ class Faces:
             return
         if self._search.running:
             evened = self._search.levelled()
-            if evened is not None and self.name == evened.name:
+            if evened is not None:
                 log.info("%s's predicted expressions have its own strengths now", evened.name)
-                self.on_show.change(evened, self._clock.now())
+                self._improve(evened)
             return
         search, self._search = self._search, None
         try:
@@ -86,9 +88,9 @@ class Faces:
             log.debug("%s", error)
         if found is None:
             log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
-        elif self.name == found.name:
+        else:
             log.info("%s has its own expressions now", found.name)
-            self.on_show.change(found, self._clock.now())
+            self._improve(found)
 
     def wait(self) -> None:
         """Until the search in the background has ended; what it found is taken in."""
@@ -101,6 +103,12 @@ class Faces:
         """Give up a search that is still running."""
         if self._search is not None:
             self._search.close()
+
+    def _improve(self, started: ExpressionPaths) -> None:
+        """Better paths for the face of the start: at once where it is on show, else when it is chosen again."""
+        if self.name == started.name:
+            self.on_show.change(started, self._clock.now())
+        self._started = started
 
     def _first(self, name: str, networks: Path | None, generator: MobileStyleGAN) -> ExpressionPaths:
         for face in self._bank:

@@ -1,4 +1,4 @@
-"""Which picture plays with a generator of the user's own: `seed:N` and the eight seeds after it, on keys 1...9."""
+"""Which picture plays with a generator of the user's own: `seed:N` and the eight seeds after it, keys 1...9, the first on 0."""
 
 import logging
 from pathlib import Path
@@ -51,8 +51,8 @@ class Walks:
         return next(i for i, face in enumerate(self._bank) if face.name == self.name)
 
     def choose(self, index: int) -> None:
-        """Become number `index` (0...8)."""
-        self.on_show.change(self._bank[index], self._clock.now())
+        """Become number `index` (0...8); -1 is the picture of the start, which is number 0."""
+        self.on_show.change(self._bank[max(index, 0)], self._clock.now())
 
     def step(self) -> None:
         """Nothing is searched in the background."""

@@ -26,6 +26,7 @@ KEYS: Final = {
     "F": "fullscreen",
     "H": "head-up display",
     "1...9": "faces",
+    "0": "face of the start",
     "B": "blackout",
     "space": "freeze",
     "S": "snapshot",
@@ -36,7 +37,7 @@ ESCAPE: Final = 27
 
 
 class WindowOutput:
-    """Shows frames; `on_face(k)` is called with 0...8 when a face is asked for by its key.
+    """Shows frames; `on_face(k)` is called with 0...8 when a face is asked for by its key, -1 for the face of the start.
 
     Raises `UserError` where there is no screen.
     """
@@ -129,7 +130,7 @@ class WindowOutput:
             self._snapshot()
         elif key == "?":
             self.keys = not self.keys
-        elif key in "123456789":
+        elif key in "0123456789":
             self._on_face(int(key) - 1)
         elif key == "q" or code == ESCAPE:
             self.quit = True

@@ -171,6 +171,17 @@ def test_a_face_chosen_meanwhile_is_not_taken_away(networks: Path) -> None:
     assert faces.name == "seed:1"
 
 
+def test_the_face_of_the_start_comes_back_with_what_was_found_meanwhile(networks: Path) -> None:
+    faces = Faces(Face(name="seed:8"), Generator(), VirtualClock(), find_quickly)
+    faces.choose(0)
+    faces.choose(-1)
+    assert (faces.name, faces.index, shown(faces)) == ("seed:8", -1, 8.0)
+    faces.choose(0)
+    faces.wait()
+    faces.choose(-1)
+    assert (faces.name, shown(faces)) == ("seed:8", 77.0)
+
+
 def test_where_nothing_can_steer_the_prediction_stays_and_says_why(
     networks: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -30,6 +30,8 @@ def test_keys_choose_the_seed_and_the_eight_after_it() -> None:
     assert (pictures.name, pictures.index) == ("seed:4294967294", 0)
     pictures.choose(3)
     assert (pictures.name, pictures.index) == ("seed:1", 3)
+    pictures.choose(-1)
+    assert pictures.index == 0
     pictures.step()
     pictures.wait()
     pictures.close()

@@ -89,6 +89,15 @@ def test_a_new_size_is_filled_without_new_frames(screen: Screen) -> None:
     assert screen.pictures[-1].shape == (128, 128, 3)
 
 
+def test_digits_ask_for_faces(screen: Screen) -> None:
+    asked: list[int] = []
+    window = WindowOutput(WindowSettings(), asked.append)
+    screen.pressed = "190"
+    for t in range(3):
+        window.step(None, WELL, t)
+    assert asked == [0, 8, -1]
+
+
 def test_nothing_is_put_up_anew_while_nothing_changes(screen: Screen) -> None:
     window = opened()
     press(window, screen, "?")
