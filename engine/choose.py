@@ -84,7 +84,7 @@ def _fastest(pixels: Pixels) -> Backend:
             opened = BACKENDS[known](pixels)
             log.info("drawing %d² with %s: the fastest when it was measured here", pixels.size, opened.description)
             return opened
-        except UserError as error:
+        except (UserError, RuntimeError) as error:
             log.warning("%s was the fastest here, but can't be opened any more (%s); measuring again", known, error)
     times: dict[str, float] = {}
     failures: dict[str, str] = {}

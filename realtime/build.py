@@ -137,10 +137,10 @@ def build_stages(
     osc = OscOutput(settings.osc) if settings.osc.targets else None
     size, quality = size_for(generator, settings.picture.size), settings.picture.quality
     engine = LastingEngine(partial(open_backend, generator, size, quality=quality), settings.picture.backend, list(BACKENDS))
+    engine.warm_up()
     if engine.name != "torch":
         # The listener's small networks gain nothing from a second core, and would take it from the engine.
         torch.set_num_threads(1)
-    engine.warm_up()
     express = Express(settings.expression)
     return engine, Stages(
         clock,

@@ -1,7 +1,9 @@
 """An engine that outlives its backend: when the device fails in the middle of a show, the next backend draws on."""
 
+import contextlib
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,14 @@ from models.errors import UserError
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 class LastingEngine:
     """Draws with `open_named(first)`; after a failure with the first of `others` that opens and has not failed yet.
 
-    `open_named` raises `UserError` for a backend that this machine lacks. Once none is left, `render` raises RuntimeError.
+    `open_named` raises `UserError` for a backend that this machine lacks, or RuntimeError where its device fails. Once none is
+    left, `render` raises RuntimeError, and `warm_up`, which is called at the start, `UserError`.
     """
 
     def __init__(self, open_named: Callable[[str], Backend], first: str, others: list[str]) -> None:
@@ -40,29 +45,36 @@ class LastingEngine:
 
     def warm_up(self) -> None:
         """Until the next `render` takes as long as all later ones."""
-        self._backend.warm_up()
+        try:
+            self._with_any(lambda backend: backend.warm_up())
+        except RuntimeError as error:
+            raise UserError(str(error)) from error
 
     def render(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
         """ws (1, num_ws, w_dim) → picture (size, size, 3) RGB."""
-        while True:
-            try:
-                return self._backend.render(ws)
-            except RuntimeError as error:
-                self._replace(error)
+        return self._with_any(lambda backend: backend.render(ws))
 
     def close(self) -> None:
         """Calling it again does nothing."""
         self._backend.close()
 
+    def _with_any(self, work: Callable[[Backend], Result]) -> Result:
+        while True:
+            try:
+                return work(self._backend)
+            except RuntimeError as error:
+                self._replace(error)
+
     def _replace(self, error: RuntimeError) -> None:
         self._failed.add(self._backend.name)
-        self._backend.close()
+        with contextlib.suppress(RuntimeError):  # a device that is gone may fail at this too
+            self._backend.close()
         for name in self._others:
             if name in self._failed:
                 continue
             try:
                 replacement = self._open(name)
-            except UserError as reason:
+            except (UserError, RuntimeError) as reason:
                 self._failed.add(name)
                 log.warning("%s cannot take over (%s)", name, reason)
                 continue

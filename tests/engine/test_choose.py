@@ -34,9 +34,9 @@ class Counted(Backend):
         self.log.append(f"close {self.milliseconds:.0f}")
 
 
-def failing(reason: str) -> Callable[[Pixels], Backend]:
+def failing(reason: str, kind: type[Exception] = UserError) -> Callable[[Pixels], Backend]:
     def opener(pixels: Pixels) -> Backend:
-        raise UserError(reason)
+        raise kind(reason)
 
     return opener
 
@@ -69,13 +69,14 @@ def test_auto_takes_the_fastest_and_remembers_it(
     assert Counted.log == ["open 30", "close 30"]
 
 
+@pytest.mark.parametrize("kind", [UserError, RuntimeError])
 def test_what_was_fastest_but_is_gone_is_replaced(
-    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, kind: type[Exception]
 ) -> None:
     known["slow"] = lambda pixels: Counted(pixels, 90)
     known["fast"] = lambda pixels: Counted(pixels, 30)
     open_backend(generator, 512).close()
-    known["fast"] = failing("the GPU fell off")
+    known["fast"] = failing("the GPU fell off", kind)
     with open_backend(generator, 512) as backend:
         assert isinstance(backend, Counted)
         assert backend.milliseconds == 90

@@ -21,10 +21,13 @@ class Backend:
             raise RuntimeError(f"{self.name} is gone")
         return np.full((4, 4, 3), ord(self.name[0]), np.uint8)
 
-    def warm_up(self) -> None: ...
+    def warm_up(self) -> None:
+        self.render(WS)
 
     def close(self) -> None:
         self.closed = True
+        if self._frames < 0:
+            raise RuntimeError(f"{self.name} cannot be freed")
 
 
 WS = np.zeros((1, 2, 512), np.float32)
@@ -34,6 +37,8 @@ def engine(**frames: float) -> LastingEngine:
     def open_named(name: str) -> Backend:
         if name not in frames:
             raise UserError(f"{name} is not to be had here")
+        if frames[name] < 0:
+            raise RuntimeError("out of memory")
         return Backend(name, frames[name])
 
     return LastingEngine(open_named, "gpu", ["npu", "gpu", "cpu"])
@@ -58,3 +63,21 @@ def test_a_failed_backend_is_closed_and_never_tried_again() -> None:
 def test_a_backend_that_cannot_be_opened_at_the_start_is_the_users_to_know() -> None:
     with pytest.raises(UserError):
         engine(cpu=1)
+
+
+def test_a_device_that_fails_while_warming_up_is_replaced_too() -> None:
+    lasting = engine(gpu=0, cpu=float("inf"))
+    lasting.warm_up()
+    assert lasting.name == "cpu"
+
+
+def test_with_none_left_at_the_start_the_user_is_told() -> None:
+    with pytest.raises(UserError, match=r"no backend is left.*gpu is gone"):
+        engine(gpu=0).warm_up()
+
+
+def test_a_replacement_that_fails_while_opening_does_not_end_the_search_for_one() -> None:
+    lasting = engine(gpu=1, npu=-1, cpu=1)
+    assert [chr(lasting.render(WS)[0, 0, 0]) for _ in range(2)] == ["g", "c"]
+    with pytest.raises(RuntimeError, match="no backend is left"):
+        lasting.render(WS)
