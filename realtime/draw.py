@@ -31,7 +31,7 @@ class FaceOnShow:
         self._since = float("-inf")
 
     def change(self, paths: ExpressionPaths, t: float) -> None:
-        """Become `paths` from time `t` on."""
+        """Become `paths` from time `t` on; wholly so with minus infinity."""
         with self._lock:
             self._before, self._now, self._since = self._now, paths, t
 

@@ -72,13 +72,28 @@ class Faces:
 
     def step(self) -> None:
         """Take in what the search in the background found, if it has ended, or what it set the strengths of until then."""
+        self._take_in(self._clock.now())
+
+    def wait(self) -> None:
+        """Until the search in the background has ended; what it found is shown without a fade, as if it had been there before."""
+        if self._search is not None:
+            log.info("finding the own expressions of %s, once", self._search.name)
+            self._search.wait()
+            self._take_in(float("-inf"))
+
+    def close(self) -> None:
+        """Give up a search that is still running."""
+        if self._search is not None:
+            self._search.close()
+
+    def _take_in(self, t: float) -> None:
         if self._search is None:
             return
         if self._search.running:
             evened = self._search.levelled()
             if evened is not None:
                 log.info("%s's predicted expressions have its own strengths now", evened.name)
-                self._improve(evened)
+                self._improve(evened, t)
             return
         search, self._search = self._search, None
         try:
@@ -90,24 +105,12 @@ class Faces:
             log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
         else:
             log.info("%s has its own expressions now", found.name)
-            self._improve(found)
+            self._improve(found, t)
 
-    def wait(self) -> None:
-        """Until the search in the background has ended; what it found is taken in."""
-        if self._search is not None:
-            log.info("finding the own expressions of %s, once", self._search.name)
-            self._search.wait()
-            self.step()
-
-    def close(self) -> None:
-        """Give up a search that is still running."""
-        if self._search is not None:
-            self._search.close()
-
-    def _improve(self, started: ExpressionPaths) -> None:
+    def _improve(self, started: ExpressionPaths, t: float) -> None:
         """Better paths for the face of the start: at once where it is on show, else when it is chosen again."""
         if self.name == started.name:
-            self.on_show.change(started, self._clock.now())
+            self.on_show.change(started, t)
         self._started = started
 
     def _first(self, name: str, networks: Path | None, generator: MobileStyleGAN) -> ExpressionPaths:
