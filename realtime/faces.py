@@ -96,13 +96,11 @@ class Faces:
                 self._improve(evened, t)
             return
         search, self._search = self._search, None
-        try:
-            found = search.found()
-        except (UserError, KeyError) as error:  # a file that was damaged, and is still there since the search failed
-            found = None
-            log.debug("%s", error)
+        found, evened = search.found(), search.levelled()
         if found is None:
             log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
+            if evened is not None:  # the next show starts with it
+                self._improve(evened, t)
         else:
             log.info("%s has its own expressions now", found.name)
             self._improve(found, t)
@@ -192,10 +190,18 @@ class _Search:
         if self._taken or not file.exists():
             return None
         self._taken = True
-        return load_paths(file)[self.name]
+        return self._read(file)
 
     def found(self) -> ExpressionPaths | None:
-        return load_paths(self.file)[self.name] if self.file.exists() else None
+        return self._read(self.file)
+
+    def _read(self, file: Path) -> ExpressionPaths | None:
+        """None where there is no file, or one that is damaged: the show goes on with what it has."""
+        try:
+            return load_paths(file)[self.name] if file.exists() else None
+        except (UserError, KeyError) as error:
+            log.debug("%s", error)
+            return None
 
     def close(self) -> None:
         self._process.terminate()

@@ -62,6 +62,20 @@ def set_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None
     save_paths(file, {name: paths(name, 77.0)})
 
 
+def damage_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None:
+    """As if the cache were on a disk that fails; the search itself goes on."""
+    module.levelled_file(file).write_bytes(b"cut short")
+    while not file.with_name("go").exists():
+        time.sleep(0.02)
+    find_quickly(seed, networks, file)
+
+
+def set_strengths_and_fail(seed: int, networks: Path | None, file: Path) -> None:
+    name = f"seed:{seed}"
+    save_paths(module.levelled_file(file), {name: paths(name, 55.0)})
+    raise SystemExit(1)
+
+
 def fail(seed: int, networks: Path | None, file: Path) -> None:
     raise SystemExit(1)
 
@@ -128,6 +142,24 @@ def test_kept_strengths_that_are_damaged_are_set_anew(networks: Path) -> None:
         time.sleep(0.05)
     assert shown(faces) == 55.0
     faces.close()
+
+
+def test_strengths_that_are_damaged_meanwhile_do_not_end_the_show(networks: Path) -> None:
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), damage_strengths_and_wait)
+    while not (networks / "hash-5-student-predicted.safetensors").exists():
+        time.sleep(0.05)
+    faces.step()
+    assert shown(faces) == 5.0
+    (networks / "go").touch()
+    faces.wait()
+    assert shown(faces) == 77.0
+
+
+def test_strengths_that_were_set_before_a_search_failed_are_shown_by_every_run(networks: Path) -> None:
+    for _ in range(2):
+        faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), set_strengths_and_fail)
+        faces.wait()
+        assert shown(faces, 0.0) == 55.0
 
 
 def test_without_a_folder_the_student_steers_and_one_line_says_so(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
