@@ -5,12 +5,10 @@ python run_live.py --audio speech.wav --offline --video face.mp4
 """
 
 import logging
-import os
 import platform
 import sys
-from pathlib import Path
 
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 
 
 @exit_on_user_error
@@ -20,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
     from rich.logging import RichHandler
 
+    from models.files import check_place
     from realtime.settings import load
 
     settings, other = load(sys.argv[1:] if argv is None else argv)
@@ -30,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     handler = rich if sys.stderr.isatty() else logging.StreamHandler()
     logging.basicConfig(level=settings.run.log_level.upper(), format="%(message)s", handlers=[handler])
     if settings.run.stats:
-        check_folder(settings.run.stats)
+        check_place(settings.run.stats, "statistics file")
 
     from realtime.build import play
     from realtime.stats import write_json
@@ -56,14 +55,6 @@ def list_devices() -> None:
         table.add_row(str(device.index), device.name, device.host, str(device.channels), f"{device.rate} Hz", default)
     audio.terminate()
     Console().print(table if table.row_count else "no sound device that records")
-
-
-def check_folder(file: Path) -> None:
-    """Raise `UserError` if `file` cannot be made, before a show of hours finds out."""
-    if not file.parent.is_dir():
-        raise UserError(f"statistics file {file}: the folder {file.parent} does not exist; make it or name another")
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise UserError(f"statistics file {file} can't be written; name a file in a folder you may write to")
 
 
 def machine() -> dict[str, str]:

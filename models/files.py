@@ -34,6 +34,16 @@ def make_folder(path: Path) -> None:
         raise UserError(f"nothing can be written into {path}; name another place")
 
 
+def check_place(file: Path, what: str) -> None:
+    """Raises UserError if `file`, `what` it is, can't be made, before a show of hours finds out."""
+    if not file.parent.is_dir():
+        raise UserError(f"{what} {file}: the folder {file.parent} does not exist; make it or name another")
+    if file.is_dir():
+        raise UserError(f"{what} {file} can't be written (it is a folder); name a file")
+    if not os.access(file.parent, os.W_OK):
+        raise UserError(f"{what} {file} can't be written; name a file in a folder you may write to")
+
+
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A file to write to, which becomes `path` when the block ends well, and vanishes when it does not."""

@@ -15,6 +15,7 @@ from engine.backend import BACKENDS
 from engine.choose import open_backend
 from models.emotion.prosody import ProsodyTracker
 from models.errors import UserError
+from models.files import check_place
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
@@ -22,12 +23,12 @@ from models.stylegan.pixels import sizes_of
 from realtime.clock import Clock, MonotonicClock, VirtualClock
 from realtime.draw import Drawer
 from realtime.express import Express
-from realtime.faces import Faces
+from realtime.faces import Faces, seed_of
 from realtime.lasting_engine import LastingEngine
 from realtime.listen import Listener, open_classifier
-from realtime.outputs.osc import OscOutput
+from realtime.outputs.osc import OscOutput, parse_target
 from realtime.outputs.screen import has_screen
-from realtime.outputs.video import VideoOutput
+from realtime.outputs.video import FORMATS, VideoOutput
 from realtime.outputs.window import WindowOutput
 from realtime.settings import Settings
 from realtime.show import LiveShow, Stages, run_offline
@@ -49,7 +50,22 @@ def play(settings: Settings) -> dict[str, Any]:
 
     Raises `UserError` for whatever of it cannot be opened, before anything is written.
     """
+    check(settings)
     return play_offline(settings) if settings.audio.offline else play_live(settings)
+
+
+def check(settings: Settings) -> None:
+    """Raise `UserError` for what can be told without opening anything; once networks load, it is minutes until it is met."""
+    for target in settings.osc.targets:
+        parse_target(target)
+    if settings.face.name:
+        seed_of(settings.face.name)
+    if settings.picture.label is not None and settings.picture.generator is None:
+        raise UserError("--label chooses a class of a generator of your own; add --generator, or leave it away")
+    if video := settings.video.file:
+        if video.suffix.lower() not in FORMATS:
+            raise UserError(f"video file {video} has no known suffix; name it with one of {', '.join(FORMATS)}")
+        check_place(video, "video file")
 
 
 def play_offline(settings: Settings) -> dict[str, Any]:
@@ -132,9 +148,9 @@ def build_stages(
 ) -> tuple[LastingEngine, Stages]:
     """Everything between the ring and the outputs."""
     stats = Stats()
+    osc = OscOutput(settings.osc) if settings.osc.targets else None  # first: a host that nobody knows is found at once
     classifier = open_classifier(settings.hearing)
     generator, faces = open_generator(settings, clock)
-    osc = OscOutput(settings.osc) if settings.osc.targets else None
     size, quality = size_for(generator, settings.picture.size), settings.picture.quality
     engine = LastingEngine(partial(open_backend, generator, size, quality=quality), settings.picture.backend, list(BACKENDS))
     engine.warm_up()
@@ -157,8 +173,6 @@ def build_stages(
 def open_generator(settings: Settings, clock: Clock) -> tuple[Generator, Faces | Walks]:
     """The default generator with its faces, or the user's own."""
     if settings.picture.generator is None:
-        if settings.picture.label is not None:
-            raise UserError("--label chooses a class of a generator of your own; add --generator, or leave it away")
         default = load_default_generator()
         return default, Faces(settings.face, default, clock)
     own = load_generator(settings.picture.generator, settings.picture.label)

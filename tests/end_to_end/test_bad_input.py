@@ -29,7 +29,7 @@ def sound(tmp_path: Path) -> str:
         (["--audio", "no-such-file.wav"], "cannot be read as sound"),
         (["--audio", "TEXT"], "cannot be read as sound"),
         (["--audio", "SOUND", "--offline", "--video", "face.gif"], "suffix"),
-        (["--audio", "SOUND", "--offline", "--video", "none/face.mp4"], "cannot be written"),
+        (["--audio", "SOUND", "--offline", "--video", "none/face.mp4"], "does not exist"),
         (["--audio", "SOUND", "--offline", "--video", "."], "suffix"),
         (["--audio", "SOUND", "--offline", "--video", "folder.mp4"], "is a folder"),
         (["--audio", "SOUND", "--offline", "--stats", "folder.mp4"], "can't be written"),

@@ -21,6 +21,14 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("graph", b"whole")]
 
 
+@pytest.mark.parametrize(("name", "says"), [("none/a.mp4", "none does not exist"), ("folder", "it is a folder")])
+def test_a_place_where_no_file_can_be_is_told_before_the_work(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=f"^video file .*{says}"):
+        files.check_place(tmp_path / name, "video file")
+    files.check_place(tmp_path / "folder" / "a.mp4", "video file")
+
+
 def test_a_folder_that_can_not_be_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(files.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "file" / name))

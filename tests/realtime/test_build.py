@@ -1,0 +1,35 @@
+"""What a user can get wrong is told before anything opens."""
+
+import pytest
+
+from models.errors import UserError
+from realtime import build
+from realtime.settings import load
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--osc", "x"], "HOST:PORT"),
+        (["--face", "seed:-1"], "seed:N"),
+        (["--label", "3"], "add --generator"),
+        (["--video", "face.gif"], "suffix"),
+        (["--video", "none/face.mp4"], "does not exist"),
+    ],
+)
+@pytest.mark.parametrize("way", [["--offline", "--stats", "a.json"], []])
+def test_what_can_be_told_from_the_settings_is_told_first(
+    monkeypatch: pytest.MonkeyPatch, way: list[str], arguments: list[str], says: str
+) -> None:
+    for name in ("SoundFile", "open_source", "build_stages"):
+        monkeypatch.setattr(build, name, lambda *_, name=name, **__: pytest.fail(f"{name} was opened before"))
+    settings, _ = load(["--audio", "demo", *way, *arguments])
+    with pytest.raises(UserError, match=says):
+        build.play(settings)
+
+
+def test_an_unknown_host_is_told_before_any_network_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "open_classifier", lambda _: pytest.fail("the classifier was opened before"))
+    settings, _ = load(["--audio", "demo", "--offline", "--osc", "no-such-host.invalid:9"])
+    with pytest.raises(UserError, match="not known"):
+        build.play(settings)
