@@ -162,8 +162,9 @@ def levelled_file(found: Path) -> Path:
 def seed_of(name: str) -> int:
     """N of `seed:N`. Raises `UserError` for any other name."""
     kind, _, number = name.partition(":")
-    if kind != "seed" or not number.isdecimal() or int(number) >= 2**32:
-        raise UserError(f"face {name!r} is not seed:N with N of 0...4294967295; for example seed:1000")
+    # The length first: int() raises for thousands of digits.
+    if kind != "seed" or not number.isdecimal() or len(number) > 10 or int(number) >= 2**32:
+        raise UserError(f"face {name[:30]!r} is not seed:N with N of 0...4294967295; for example seed:1000")
     return int(number)
 
 

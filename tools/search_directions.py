@@ -100,9 +100,9 @@ def seeds_of(text: str) -> list[int]:
     seeds = []
     for part in text.split(","):
         number = part.strip().removeprefix("seed:")
-        if not number.isdecimal() or int(number) >= 2**32:
+        if not number.isdecimal() or len(number) > 10 or int(number) >= 2**32:
             raise UserError(
-                f"a face is named seed:N with N from 0 to {2**32 - 1}, got '{part.strip()}': write for example seed:1002"
+                f"a face is named seed:N with N from 0 to {2**32 - 1}, got '{part.strip()[:30]}': write for example seed:1002"
             )
         seeds.append(int(number))
     return seeds

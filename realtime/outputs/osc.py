@@ -31,8 +31,8 @@ def parse_target(text: str) -> tuple[str, int]:
     """HOST:PORT or [IPv6]:PORT. Raises `UserError` naming what is wrong."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
-        raise UserError(f"OSC target {text!r} is not HOST:PORT with a port of 1...65535; for example 127.0.0.1:9000")
+    if not (colon and host and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536):
+        raise UserError(f"OSC target {text[:80]!r} is not HOST:PORT with a port of 1...65535; for example 127.0.0.1:9000")
     return host, int(port)
 
 

@@ -267,7 +267,20 @@ def test_a_folder_without_networks_is_refused_whatever_the_face(networks: Path, 
         Faces(Face(networks=networks), Generator(), VirtualClock())
 
 
-@pytest.mark.parametrize("name", ["", "seed", "seed:", "seed:x", "seed:-1", "seed:1.5", "face:1", "seed:4294967296"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "seed",
+        "seed:",
+        "seed:x",
+        "seed:-1",
+        "seed:1.5",
+        "face:1",
+        "seed:4294967296",
+        pytest.param("seed:" + 5000 * "1", id="5000 digits"),
+    ],
+)
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UserError, match="seed:N"):
         seed_of(name)

@@ -21,7 +21,20 @@ def test_faces_are_named_with_or_without_seed(seeds: list[int]) -> None:
     assert seeds_of("seed:" + ", ".join(map(str, seeds))) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "seed:", "seed:-1", "seed:1,,2", "seed:4294967296", "face:1", "seed:1.5", "seed:²"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "seed:",
+        "seed:-1",
+        "seed:1,,2",
+        "seed:4294967296",
+        "face:1",
+        "seed:1.5",
+        "seed:²",
+        pytest.param("seed:" + 5000 * "1", id="5000 digits"),
+    ],
+)
 def test_other_names_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="seed:N"):
         seeds_of(text)

@@ -95,7 +95,18 @@ def test_an_unreachable_target_is_counted_and_the_show_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "localhost", "localhost:", ":9000", "localhost:0", "localhost:65536", "localhost:osc", "a:b:c"]
+    "text",
+    [
+        "",
+        "localhost",
+        "localhost:",
+        ":9000",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:osc",
+        "a:b:c",
+        pytest.param("a:" + 5000 * "1", id="5000 digits"),
+    ],
 )
 def test_a_malformed_target_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="HOST:PORT"):
