@@ -73,6 +73,11 @@ class Cursor:
         self.lost = 0
         """Samples that were never read: overwritten before, or skipped."""
 
+    @property
+    def waiting(self) -> int:
+        """Samples to be read."""
+        return self._ring.written - self.position
+
     def skip_to_newest(self, most: int, keep: int) -> None:
         """If more than `most` samples wait, all but the newest `keep` of them are lost."""
         newest = self._ring.written
@@ -80,12 +85,14 @@ class Cursor:
             self.lost += newest - keep - self.position
             self.position = newest - keep
 
-    def read(self) -> NDArray[np.float32]:
-        """Everything new, (n, channels), n ≥ 0; `position` moves behind it."""
+    def read(self, most: int | None = None) -> NDArray[np.float32]:
+        """Everything new, or the oldest `most` samples of it, (n, channels), n ≥ 0; `position` moves behind it."""
         ring = self._ring
         while True:
             end = ring.written
             begin = max(self.position, ring._claimed - ring.capacity)
+            if most is not None:
+                end = min(end, begin + most)
             samples = ring._copy(begin, max(begin, end))
             # The writer may have gone round while this copied: then the oldest samples are not what they were.
             if ring._claimed - begin <= ring.capacity:

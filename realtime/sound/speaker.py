@@ -18,13 +18,17 @@ BUFFERED: Final = 0.1
 
 
 class Speaker:
-    """Plays blocks as they come; where none come it is silent."""
+    """Plays blocks as they come; where none come it is silent.
+
+    The player's clock and the device's are two. So that they never drift apart, the reserve is made anew: where twice as much
+    waits the oldest is left out, and where all is used up there is silence until the next sound is as late as it should be.
+    """
 
     def __init__(self, rate: int, channels: int) -> None:
         """Raises OSError where there is no output."""
         self._ring = Ring(rate, channels, seconds=5.0)
         self._cursor: Cursor = self._ring.cursor()
-        self._left: NDArray[np.float32] = np.zeros((round(BUFFERED * rate), channels), np.float32)
+        self._reserve = self._pause = round(BUFFERED * rate)
         self._audio = open_portaudio()
         try:
             with quiet_stderr():
@@ -57,7 +61,16 @@ class Speaker:
             self._audio.terminate()
 
     def _callback(self, _input: bytes | None, n: int, _times: Mapping[str, float], _status: int) -> tuple[bytes, int]:
-        sound = np.concatenate([self._left, self._cursor.read()])
-        self._left = sound[n:]
-        missing = np.zeros((max(0, n - len(sound)), self._ring.channels), np.float32)
-        return np.concatenate([sound[:n], missing]).tobytes(), pyaudio.paContinue
+        reserve = max(self._reserve, n)
+        self._cursor.skip_to_newest(2 * reserve, reserve)
+        out = np.zeros((n, self._ring.channels), np.float32)
+        if waiting := self._cursor.waiting:
+            # Counted down and not only compared: the end of a sound is heard although no more comes.
+            self._pause = min(self._pause, max(0, reserve - waiting))
+            silent = min(self._pause, n)
+            sound = self._cursor.read(n - silent)
+            out[silent : silent + len(sound)] = sound
+            self._pause = self._pause - silent if silent + len(sound) == n else reserve
+        else:
+            self._pause = reserve
+        return out.tobytes(), pyaudio.paContinue

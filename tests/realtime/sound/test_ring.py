@@ -30,6 +30,19 @@ def test_every_sample_is_read_once_or_counted_as_lost(actions: list[tuple[bool, 
             assert seen == cursor.position == ring.written
 
 
+def test_a_reader_may_take_some_and_leave_the_rest() -> None:
+    ring = Ring(rate=100, channels=1, seconds=1)
+    cursor = ring.cursor()
+    ring.write(ramp(0, 50), 0.0)
+    np.testing.assert_array_equal(cursor.read(20), ramp(0, 20))
+    assert cursor.waiting == 30
+    ring.write(ramp(50, 80), 0.0)
+    np.testing.assert_array_equal(cursor.read(20), ramp(30, 20))
+    assert cursor.lost == 10
+    np.testing.assert_array_equal(cursor.read(200), ramp(50, 80))
+    assert cursor.waiting == 0
+
+
 def test_two_readers_do_not_disturb_each_other() -> None:
     ring = Ring(100, 2)
     first, second = ring.cursor(), ring.cursor()
