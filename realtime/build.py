@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -110,12 +111,26 @@ def play_live(settings: Settings) -> dict[str, Any]:
             window = WindowOutput(settings.window, stages.faces.choose) if screen else None
             log.info("sound: %s", source.description)
             show = LiveShow(stages, source, window, settings.picture.fps)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: show.stop())
+            stop_at_signals(show.stop)
             report = show.run(settings.run.seconds)
     finally:
         source.close()
     return {"engine": engine.description, "size": engine.size, **report}
+
+
+def stop_at_signals(stop: Callable[[], None]) -> None:
+    """The first Ctrl-C or SIGTERM calls `stop`, which waits for every stage; a second one does what it did before: the renderer
+    may be building an engine for minutes."""
+
+    def once(number: int, before: Any) -> None:
+        def first(*_: object) -> None:
+            signal.signal(number, before)
+            stop()
+
+        signal.signal(number, first)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        once(number, signal.getsignal(number))
 
 
 def open_source(settings: Settings, clock: Clock, *, looping: bool) -> Source:

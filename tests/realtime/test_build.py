@@ -1,9 +1,12 @@
 """What a user can get wrong is told before anything opens."""
 
+import signal
+
 import pytest
 
 from models.errors import UserError
 from realtime import build
+from realtime.build import stop_at_signals
 from realtime.settings import load
 
 
@@ -33,3 +36,19 @@ def test_an_unknown_host_is_told_before_any_network_is_loaded(monkeypatch: pytes
     settings, _ = load(["--audio", "demo", "--offline", "--osc", "no-such-host.invalid:9"])
     with pytest.raises(UserError, match="not known"):
         build.play(settings)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops_the_show_and_the_second_ends_it(number: signal.Signals) -> None:
+    asked: list[str] = []
+    outside = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        stop_at_signals(lambda: asked.append("stop"))
+        signal.raise_signal(number)
+        assert asked == ["stop"]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        assert asked == ["stop"]
+    finally:
+        for one, before in outside.items():
+            signal.signal(one, before)
