@@ -80,6 +80,10 @@ def test_the_window_plays_and_its_keys_work(program, screen: str, tmp_path: Path
     frozen = desk.look()
     time.sleep(0.7)
     assert np.abs(desk.look() - frozen).max() == 0, "frozen pictures stand still"
+    desk.press("b")
+    desk.until(lambda: desk.look().max() < 10, "blackout is not black while frozen")
+    desk.press("b")
+    desk.until(lambda: np.abs(desk.look() - frozen).max() == 0, "the frozen picture does not come back after a blackout")
     desk.press("space")
     desk.until(lambda: np.abs(desk.look() - frozen).max() > 10, "it does not go on after a freeze")
 
@@ -98,6 +102,8 @@ def test_the_window_plays_and_its_keys_work(program, screen: str, tmp_path: Path
     before = desk.look()
     desk.press("2")
     desk.until(lambda: np.abs(desk.look() - before).mean() > 10, "key 2 does not bring another face")
+    desk.press("0")
+    desk.until(lambda: np.abs(desk.look() - before).mean() < 10, "key 0 does not bring back the face of the start")
 
     desk.press("f")
     desk.until(lambda: desk.place() == (0, 0, 1280, 1024), "F does not fill the screen")
