@@ -1,6 +1,7 @@
 """Sound from a file of any format FFmpeg reads: block by block for offline work, paced by the clock for a show."""
 
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Final
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from models.errors import UserError
@@ -17,12 +19,16 @@ from realtime.sound.audible import audible
 from realtime.sound.ring import Ring
 from realtime.sound.speaker import Speaker
 
+log = logging.getLogger(__name__)
+
 DEMO_VOICE: Final = Path(__file__).with_name("demo_voice.opus")
 """The bundled voice; demo_voice.README.md says how it was made and whose it is."""
 
 LOWEST_RATE: Final = 1000
 HIGHEST_RATE: Final = 768_000
 """Hz: beyond them it is a damaged header, which would ask for endless memory or time."""
+RETRY_EVERY: Final = 2.0
+"""Seconds between attempts to read a looped file again that could not be read."""
 
 
 class SoundFile:
@@ -36,9 +42,7 @@ class SoundFile:
         self._block_seconds = block_seconds
         try:
             with self._open() as container:
-                if not container.streams.audio:
-                    raise UserError(f"{path} holds no sound; name a file with an audio stream (wav, flac, mp3, opus, mp4 ...)")
-                codec = container.streams.audio[0].codec_context
+                codec = self._stream(container).codec_context
                 if codec is None or not LOWEST_RATE <= codec.sample_rate <= HIGHEST_RATE:
                     found = "a kind that is not known" if codec is None else f"{codec.sample_rate} Hz"
                     raise UserError(
@@ -57,12 +61,14 @@ class SoundFile:
         """The whole sound as float32 (n, channels) blocks of the block length, the last one shorter.
 
         A file that breaks off in the middle ends there; one that changes its rate or channels on the way (recordings of
-        broadcasts do) goes on at the first ones, behind a shorter block.
+        broadcasts do) goes on at the first ones, behind a shorter block. Raises `av.FFmpegError` or `UserError` where it can't be
+        opened any more.
         """
         kind, resampler = None, self._resampler()
         with self._open() as container:
+            stream = self._stream(container)
             try:
-                for frame in container.decode(container.streams.audio[0]):
+                for frame in container.decode(stream):
                     before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
                     if kind != before:
                         yield from self._arrays(resampler.resample(None) if before else [])
@@ -76,6 +82,11 @@ class SoundFile:
     def _open(self) -> av.container.InputContainer:
         return av.open(str(self.path), metadata_errors="replace")  # titles and names come in any encoding, and are not read
 
+    def _stream(self, container: av.container.InputContainer) -> AudioStream:
+        if not container.streams.audio:
+            raise UserError(f"{self.path} holds no sound; name a file with an audio stream (wav, flac, mp3, opus, mp4 ...)")
+        return container.streams.audio[0]
+
     def _resampler(self) -> av.AudioResampler:
         block = max(1, round(self._block_seconds * self.rate))
         return av.AudioResampler("flt", "mono" if self.channels == 1 else "stereo", self.rate, frame_size=block)
@@ -86,14 +97,17 @@ class SoundFile:
 
 
 class PlayingFile:
-    """A file as a live source: its samples reach the ring when the clock says so, and the speaker if there is one."""
+    """A file as a live source: its samples reach the ring when the clock says so, and the speaker if there is one.
+
+    A looped file that vanishes or holds no more sound is named in `health`, and goes on from its beginning when it can be read.
+    """
 
     overruns = 0
-    health = ""
 
     def __init__(self, sound: SoundFile, clock: Clock, *, loop: bool = False, aloud: bool = True) -> None:
         self.description = f"{sound.path.name} ({sound.rate} Hz, {'mono' if sound.channels == 1 else 'stereo'})"
         self.ring = Ring(sound.rate, sound.channels)
+        self.health = ""
         self._sound, self._clock, self._loop = sound, clock, loop
         self._speaker = Speaker.open(sound.rate, sound.channels) if aloud else None
         self._stop = threading.Event()
@@ -117,12 +131,24 @@ class PlayingFile:
             self._speaker.close()
 
     def _play(self) -> None:
+        while not self._stop.is_set():
+            self._play_while_readable()
+            if not (self._loop and self.health):
+                break
+            self._stop.wait(RETRY_EVERY)
+        self._finished = True
+
+    def _play_while_readable(self) -> None:
         # The speaker gets each block ahead of time, as much as it buffers: it is heard when the face hears it.
         lead = self._speaker.lead if self._speaker else 0.0
         began, played = self._clock.now() + lead, 0
         waiting: deque[tuple[float, NDArray[np.float32]]] = deque()
-        while not self._stop.is_set():
-            for block in self._sound.blocks():
+        try:
+            for block in self._blocks():
+                if self.health:
+                    log.warning("%s can be read again", self.description)
+                    self.health = ""
+                    self.ring.restart_time()
                 played += len(block)
                 due = began + played / self._sound.rate
                 if self._stop.wait(max(0.0, due - lead - self._clock.now())):
@@ -131,11 +157,24 @@ class PlayingFile:
                     self._speaker.play(block)
                 waiting.append((due, block))
                 self._hand_over(waiting)
-            if not self._loop:
-                break
+        except (av.FFmpegError, OSError, UserError) as error:
+            if not self.health:
+                log.warning("%s cannot be read any more (%s); the face rests", self.description, error)
+            self.health = f"{self.description} cannot be read"
         while waiting and not self._stop.wait(max(0.0, waiting[0][0] - self._clock.now())):
             self._hand_over(waiting)
-        self._finished = True
+
+    def _blocks(self) -> Iterator[NDArray[np.float32]]:
+        """The file once, or over and over. Raises `UserError` for a file without samples: it would be opened without end."""
+        while True:
+            blocks = self._sound.blocks()
+            first = next(blocks, None)
+            if first is None:
+                raise UserError(f"{self._sound.path} holds no samples any more")
+            yield first
+            yield from blocks
+            if not self._loop:
+                return
 
     def _hand_over(self, waiting: deque[tuple[float, NDArray[np.float32]]]) -> None:
         while waiting and waiting[0][0] <= self._clock.now():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.errors import UserError
 from realtime.clock import MonotonicClock
+from realtime.sound import file as module
 from realtime.sound.file import PlayingFile, SoundFile
 
 
@@ -69,15 +70,19 @@ def test_a_folder_is_no_sound(tmp_path: Path) -> None:
         SoundFile(tmp_path)
 
 
-def test_a_picture_holds_no_sound(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
+def picture(path: Path) -> Path:
+    """A video without sound."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width = stream.height = 64
         container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))))
         container.mux(stream.encode(None))
+    return path
+
+
+def test_a_picture_holds_no_sound(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no sound"):
-        SoundFile(path)
+        SoundFile(picture(tmp_path / "a.mp4"))
 
 
 def test_a_sound_without_samples_is_refused(tmp_path: Path) -> None:
@@ -202,3 +207,39 @@ def test_a_playing_file_reaches_the_ring_at_its_times(tmp_path: Path) -> None:
     assert source.ring.written == 4000
     assert clock.now() - began >= 0.25
     assert source.ring.time_of(4000) - source.ring.time_of(0) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("fault", ["vanishes", "is cut off behind its header", "holds no sound any more", "is no sound"])
+def test_a_looped_file_that_cannot_be_read_is_named_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(module, "RETRY_EVERY", 0.01)
+    path = write_wav(tmp_path / "a.wav", noise(1600), 16_000)
+    whole = path.read_bytes()
+    source = PlayingFile(SoundFile(path), MonotonicClock(), loop=True, aloud=False)
+    if fault == "vanishes":
+        path.unlink()
+    elif fault == "holds no sound any more":
+        path.write_bytes(picture(tmp_path / "a.mp4").read_bytes())
+    else:
+        path.write_bytes(whole[:44] if fault == "is cut off behind its header" else b"none")
+    source.start()
+    clock = MonotonicClock()
+    while not source.health:
+        assert clock.now() < 60
+    assert "a.wav" in source.health
+    assert not source.finished
+    written = source.ring.written
+    path.write_bytes(whole)
+    while source.health or source.ring.written < written + 3200:
+        assert clock.now() < 60
+    source.close()
+
+
+def test_a_file_that_plays_once_and_vanished_ends(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", noise(1600), 16_000)
+    source = PlayingFile(SoundFile(path), MonotonicClock(), aloud=False)
+    path.unlink()
+    source._play()
+    assert source.finished
+    assert "cannot be read" in source.health
