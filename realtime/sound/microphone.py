@@ -1,5 +1,6 @@
 """A live microphone through PortAudio: the callback copies, counts and returns; a watcher brings a lost device back."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Mapping
@@ -122,10 +123,10 @@ class Microphone:
             return False
 
     def _try_again(self) -> None:
-        self._close_device()
-        # Only a PortAudio that is initialised anew sees devices that came after it.
-        self._audio = open_portaudio()
         try:
+            self._close_device()
+            # Only a PortAudio that is initialised anew sees devices that came after it.
+            self._audio = open_portaudio()
             self._device = choose_input(input_devices(self._audio), self._wanted)
             self.ring.restart_time()
             self._open()
@@ -136,8 +137,8 @@ class Microphone:
         log.warning("%s is back", self.description)
 
     def _close_device(self) -> None:
+        stream, self._stream = self._stream, None
         with quiet_stderr():
-            if self._stream is not None:
-                self._stream.close()
-                self._stream = None
-            self._audio.terminate()
+            for close in ([stream.close] if stream else []) + [self._audio.terminate]:
+                with contextlib.suppress(OSError):  # a device that is gone need not close well
+                    close()

@@ -99,3 +99,23 @@ def test_a_block_that_holds_no_numbers_is_silence(streams: list[Stream]) -> None
     cursor = microphone.ring.cursor()
     streams[0].give(float("nan"))
     assert cursor.read().tolist() == [[0.0]] * 160
+
+
+def test_a_device_that_fails_while_it_is_closed_or_looked_for_comes_back(
+    streams: list[Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Audio:
+        raise OSError("unanticipated host error")
+
+    microphone = opened()
+    microphone._lost = True
+    with monkeypatch.context() as patch:
+        patch.setattr(streams[0], "close", fails)
+        patch.setattr(Audio, "terminate", fails)
+        patch.setattr(module, "open_portaudio", fails)
+        for _ in range(3):
+            microphone._try_again()
+            assert "is lost" in microphone.health
+    microphone._try_again()
+    assert microphone.health == ""
+    assert len(streams) == 2
