@@ -25,6 +25,8 @@ SOUND_RATE: Final = 48_000
 """Hz of the sound track: AAC knows a few rates only, microphones and files have any."""
 LARGEST_GAP: Final = 0.04
 """Seconds by which sound may be off its capture time before silence is put in or sound left out."""
+LONGEST_WAIT: Final = 5.0
+"""Seconds the sound track may be behind the pictures: after them no sound comes for now, and silence is put in as time goes."""
 
 
 class VideoOutput:
@@ -69,7 +71,7 @@ class VideoOutput:
         self._last_pts = picture.pts
         with self._or_give_up():
             self._container.mux(self._video.encode(picture))
-            self._sound.step()
+            self._sound.step(frame.controls.t)
         self.frames += 1
 
     def close(self) -> None:
@@ -122,27 +124,37 @@ class _Sound:
         self._resampler = av.AudioResampler("fltp", self._layout, SOUND_RATE, frame_size=self._stream.codec_context.frame_size)
         self._written = 0  # samples at the ring's rate: the track's own time
 
-    def step(self) -> None:
+    def step(self, t: float = 0.0) -> None:
+        """Append what came since the last time; `t` is the time of the newest picture."""
         lost = self._cursor.lost
         begin = self._cursor.position
         samples = self._cursor.read()
         begin += self._cursor.lost - lost
         if len(samples):
             self._append(self._in_step(samples, begin))
+        else:
+            self._append_silence(self._gap(t - LONGEST_WAIT))
 
     def finish(self) -> None:
         for frame in self._resampler.resample(None):
             self._container.mux(self._stream.encode(frame))
         self._container.mux(self._stream.encode(None))
 
+    def _gap(self, t: float) -> int:
+        """Samples from the end of the track to the clock's time `t`."""
+        return round((t - self._t_start) * self._ring.rate) - self._written
+
     def _in_step(self, samples: NDArray[np.float32], begin: int) -> NDArray[np.float32]:
-        gap = self._ring.time_of(begin) - self._t_start - self._written / self._ring.rate
-        n = round(gap * self._ring.rate)
-        if gap > LARGEST_GAP:
-            return np.concatenate([np.zeros((n, self._ring.channels), np.float32), samples])
-        if gap < -LARGEST_GAP:
-            return samples[-n:]
+        gap = self._gap(self._ring.time_of(begin))
+        if gap > LARGEST_GAP * self._ring.rate:
+            self._append_silence(gap)
+        elif gap < -LARGEST_GAP * self._ring.rate:
+            return samples[-gap:]
         return samples
+
+    def _append_silence(self, n: int) -> None:
+        for begin in range(0, n, self._ring.rate):
+            self._append(np.zeros((min(self._ring.rate, n - begin), self._ring.channels), np.float32))
 
     def _append(self, samples: NDArray[np.float32]) -> None:
         if not len(samples):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.errors import UserError
-from realtime.outputs.video import SOUND_RATE, VideoOutput
+from realtime.outputs.video import LONGEST_WAIT, SOUND_RATE, VideoOutput
 from realtime.sound.ring import Ring
 from realtime.values import Controls, Frame
 
@@ -78,6 +78,33 @@ def test_a_gap_in_the_sound_is_filled_with_silence(tmp_path: Path) -> None:
     times = loud_times(tmp_path / "a.mp4")
     assert [t for t in times if 0.3 < t < 0.9] == []
     assert times[-1] == pytest.approx(1.2, abs=0.1)
+
+
+def test_silence_of_a_long_outage_is_written_as_time_goes_and_in_small_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = Ring(16_000, 1)
+    video = VideoOutput(tmp_path / "a.mp4", 64, FPS, ring)
+    lengths: list[int] = []
+    append = video._sound._append
+    monkeypatch.setattr(video._sound, "_append", lambda samples: [lengths.append(len(samples)), append(samples)])
+
+    def step(t: float) -> None:
+        controls = Controls(t, np.eye(5, dtype=np.float32)[1], 1.0, {})
+        video.step(Frame(0, controls, t, t, np.zeros((64, 64, 3), np.uint8)))
+
+    for t in (1.0, LONGEST_WAIT, LONGEST_WAIT + 2.5):
+        step(t)
+    assert sum(lengths) == 2.5 * ring.rate
+    step(2 * LONGEST_WAIT)
+    assert sum(lengths) == LONGEST_WAIT * ring.rate
+    ring.write(np.full((3200, 1), 0.5, np.float32), 20.0)
+    step(20.0)
+    assert sum(lengths) == 20 * ring.rate
+    assert max(lengths) == ring.rate
+    video.close()
+    times = loud_times(tmp_path / "a.mp4")
+    assert times[0] == pytest.approx(19.8, abs=0.1)
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
