@@ -3,6 +3,7 @@
 Draws one face after another (`seed:10000` on, none of them is ever judged), lets the predictor walk it to neutral and to some
 expressions, and corrects it by the gradients of the search's own objective through the generator and its 256² head. Steps have
 the gradient's direction and not its length, as in the search. Goes on where it stopped; the pace falls over all `--minutes`.
+`--hold EMOTIONS` goes on from the shipped predictor: only these learn, and the head, the sides and the picture count more.
 At the end, strength and knots are set by full pictures: see `calibrated`.
 """
 
@@ -10,6 +11,7 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,10 +24,10 @@ from torch import Tensor
 
 from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError, exit_on_user_error
-from models.expression.bank import PREDICTOR_FILE, load_directions
+from models.expression.bank import PREDICTOR_FILE, load_directions, load_predictor
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import ROWS, random_jitters
-from models.expression.objective import Objective, Start
+from models.expression.objective import Objective, Start, Weights
 from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPredictor, untrained
 from models.expression.preview import HeadPreview, as_bytes, full_picture
 from models.files import cache_folder, written_beside
@@ -36,6 +38,7 @@ from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
 
 FIRST_SEED: Final = 10_000
+FIRST_HELD: Final = 20_000
 COMPONENTS: Final = 62
 CODES: Final = 20_000  # from which mean and principal components come
 LENGTH: Final = 0.35  # of a step in W+ at the beginning
@@ -43,6 +46,8 @@ OWN: Final = 2.5  # how much farther the drawn face itself moves than all faces 
 MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
 EACH: Final = 2  # goals walked to per face, after neutral
+HELD: Final = Weights(picture=80.0, symmetry=0.6, turn=0.15)  # what `--hold` pays
+HELD_PACE: Final = 0.5
 CALIBRATED_FACES: Final = 12
 SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 CONVINCED: Final = 0.9  # probability by the less convinced network at which an emotion is strong enough
@@ -56,15 +61,20 @@ GOALS: Final[dict[str, Goal]] = {
 class Trainer:
     """The predictor's matrices on their way, and everything that corrects them."""
 
-    def __init__(self, networks: Path, work: Path) -> None:
+    def __init__(self, networks: Path, work: Path, hold: Sequence[str] = ()) -> None:
+        """Goes on where a run with the same `work` stopped; with emotions to hold it starts from the shipped predictor."""
         generator = load_default_generator()
         self.generator = generator
         self._steering, self._detect = PublishedNetworks(networks), Detector(networks)
         self._preview = HeadPreview(generator)
-        self._file = work / "predictor.safetensors"
-        self.predictor = untrained(load_directions(generator.graph_hash), drawn_codes(generator), COMPONENTS)
-        self.seed, self.minutes = FIRST_SEED, 0.0
-        self._matrices = {name: torch.from_numpy(matrix) for name, matrix in self.predictor.matrices.items()}
+        self._file = work / ("held.safetensors" if hold else "predictor.safetensors")
+        self._hold, self._weights = hold, HELD if hold else Weights()
+        if hold:
+            self.predictor = load_predictor(generator.graph_hash)
+        else:
+            self.predictor = untrained(load_directions(generator.graph_hash), drawn_codes(generator), COMPONENTS)
+        self.seed, self.minutes = FIRST_HELD if hold else FIRST_SEED, 0.0
+        self._matrices = {name: torch.from_numpy(matrix.copy()) for name, matrix in self.predictor.matrices.items()}
         self._velocity = {name: torch.zeros_like(matrix) for name, matrix in self._matrices.items()}
         if self._file.exists():
             for name, tensor in load_file(self._file).items():
@@ -84,35 +94,42 @@ class Trainer:
         return replace(self.predictor, matrices={name: matrix.numpy().copy() for name, matrix in self._matrices.items()})
 
     def step(self, pace: float) -> dict[str, float]:
-        """One face: neutral and some goals. Returns the losses by goal; nothing where the picture shows no face."""
+        """One face: neutral and some goals, or what is held. Returns the losses by goal; none where the picture shows no face."""
         random = np.random.RandomState(self.seed)
         ws = self.generator.broadcast(self.generator.code_of_seed(self.seed)).clone()
         self.seed += 1
         features = torch.from_numpy(self.predictor.features(ws[0, 0].numpy()))
+        first = self._led(NEUTRAL_STEP, ws, features) if self._hold else ws
         with torch.no_grad():
-            picture = self._preview(ws)
+            picture = self._preview(first)
         try:
             view = View.of(self._detect(as_bytes(picture)), picture.shape[-1])
         except UserError:
             return {}
-        losses = {}
-        neutral, picture, losses[NEUTRAL_STEP] = self._walk(
-            NEUTRAL_STEP, ws, Start(self._steering, picture, view), features, pace, random
-        )
         start = Start(self._steering, picture, view)
-        for name in random.choice([name for name in GOALS if name != NEUTRAL_STEP], EACH, replace=False).tolist():
-            _, _, losses[name] = self._walk(name, neutral, start, features, pace, random)
+        losses, names = {}, list(self._hold)
+        if not self._hold:
+            first, picture, losses[NEUTRAL_STEP] = self._walk(NEUTRAL_STEP, ws, start, features, pace, random)
+            start = Start(self._steering, picture, view)
+            names = random.choice([name for name in GOALS if name != NEUTRAL_STEP], EACH, replace=False).tolist()
+        for name in names:
+            _, _, losses[name] = self._walk(name, first, start, features, pace, random)
         return losses
+
+    def _led(self, name: str, ws: Tensor, features: Tensor) -> Tensor:
+        """Where the predictor leads from `ws`."""
+        end = ws.clone()
+        end[0, ROWS] += self._matrices[name] @ features
+        return end
 
     def _walk(
         self, name: str, ws: Tensor, start: Start, features: Tensor, pace: float, random: np.random.RandomState
     ) -> tuple[Tensor, Tensor, float]:
         """Where the predictor leads from `ws`, the picture there, the loss; and the predictor is corrected."""
-        end = ws.clone()
-        end[0, ROWS] += self._matrices[name] @ features
+        end = self._led(name, ws, features)
         moved = end.clone().requires_grad_()
         picture = self._preview(moved)
-        terms = Objective(self._steering, start, GOALS[name])(picture, random_jitters(random, 2))
+        terms = Objective(self._steering, start, GOALS[name], self._weights)(picture, random_jitters(random, 2))
         terms["distance"] = DISTANCE * (moved - ws).square().sum()
         loss = torch.stack(list(terms.values())).sum()
         (gradient,) = torch.autograd.grad(loss, moved)
@@ -130,7 +147,7 @@ def drawn_codes(generator: MobileStyleGAN) -> NDArray[np.float32]:
     return torch.cat([generator.truncate(generator.mapping(part), 0.7) for part in z.chunk(20)]).numpy()
 
 
-def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Path) -> PathPredictor:
+def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Path, emotions: Sequence[str]) -> PathPredictor:
     """Each emotion as strong as convinces the less convinced network in the mean, the person staying; knots at even log-odds.
 
     Judged by the networks that steer, on full pictures of `CALIBRATED_FACES` faces from `FIRST_SEED` on.
@@ -160,7 +177,7 @@ def calibrated(predictor: PathPredictor, generator: DrawnGenerator, networks: Pa
         sure, odds, same_person = np.mean(rows, axis=0).tolist()
         return sure, odds, same_person
 
-    for emotion in EMOTION_GOALS:
+    for emotion in emotions:
         chosen = SCALES[0]
         for scale in SCALES:
             sure, _, same = seen(emotion, scale)
@@ -183,24 +200,28 @@ def main(arguments: list[str] | None = None) -> None:
     if options.minutes < 0 or options.threads < 1:
         raise UserError(f"no negative time and at least one thread are needed, got {options.minutes} and {options.threads}")
     torch.set_num_threads(options.threads)
-    trainer = Trainer(options.networks, options.work or cache_folder("predictor"))
+    hold = options.hold.split(",") if options.hold else []
+    if unknown := [name for name in hold if name not in EMOTION_GOALS]:
+        raise UserError(f"--hold takes {', '.join(EMOTION_GOALS)}, got '{unknown[0]}': write for example --hold fear,sad")
+    trainer = Trainer(options.networks, options.work or cache_folder("predictor"), hold)
+    pace, first = (HELD_PACE, FIRST_HELD) if hold else (1.0, FIRST_SEED)
     recent: dict[str, list[float]] = {name: [] for name in GOALS}
     last = time.process_time()
     while trainer.minutes < options.minutes:
         share = trainer.minutes / options.minutes
-        for name, loss in trainer.step(0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))).items():
+        for name, loss in trainer.step(pace * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))).items():
             recent[name].append(loss)
         now = time.process_time()
         trainer.minutes, last = trainer.minutes + (now - last) / 60, now
         if trainer.seed % 50 == 0:
             trainer.save()
             print(
-                f"{trainer.seed - FIRST_SEED} faces, {100 * share:.0f} %: "
+                f"{trainer.seed - first} faces, {100 * share:.0f} %: "
                 + ", ".join(f"{name} {np.mean(losses[-25:]):.2f}" for name, losses in recent.items() if losses),
                 flush=True,
             )
     trainer.save()
-    calibrated(trainer.trained(), quick_generator(), options.networks).save(options.out)
+    calibrated(trainer.trained(), quick_generator(), options.networks, hold or list(EMOTION_GOALS)).save(options.out)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
     add("--minutes", type=float, default=60, help="of processor time, all runs together (default %(default)s)")
+    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these move less beside the expression")
     add("--out", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="(%(default)s)")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
     add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")

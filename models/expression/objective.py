@@ -20,15 +20,18 @@ from models.judge.landmarks import (
     FACE_OVAL,
     LEFT_EYE_CORNERS,
     LEFT_LIDS,
+    POSE_POINTS,
     RIGHT_EYE_CORNERS,
     RIGHT_LIDS,
     polygon,
+    turn_by_point,
 )
 from models.judge.steer import Jitter, Steering, View
 
 # Points that no expression moves much: eye corners, nose, temples, sides and top of the head. They hold pose and bone structure.
 STEADY: Final = (33, 133, 362, 263, 6, 168, 197, 195, 5, 4, 1, 98, 327, 127, 356, 234, 454, 93, 323, 10, 109, 338)
 
+LEVEL: Final = 1.0  # degrees that a head may turn for nothing
 TEMPERATURE: Final = 1.6  # of the verdicts: a face that just convinces these networks need not convince another
 
 
@@ -45,6 +48,7 @@ class Weights:
     colour: float = 30.0
     pose: float = 3500.0
     symmetry: float = 0.3
+    turn: float = 0.0  # per square degree beyond `LEVEL`; only the predictor pays for it (tools/train_predictor.py)
 
 
 class Start:
@@ -70,6 +74,10 @@ class Objective:
 
     def __init__(self, steering: Steering, start: Start, goal: Goal, weights: Weights = Weights()) -> None:
         self._steering, self._start, self._goal, self._weights = steering, start, goal, weights
+        if weights.turn:
+            side = start.preview.shape[-1]
+            slopes = turn_by_point((start.points.cpu().numpy() * side).astype(np.float32), side)
+            self._turn_by_point = torch.from_numpy(side * slopes).to(start.points)
 
     def __call__(self, picture: Tensor, jitters: Sequence[Jitter]) -> dict[str, Tensor]:
         """The weighted terms of the loss for one preview; their sum is the loss (but for the code's own distance)."""
@@ -92,6 +100,10 @@ class Objective:
         terms["age"] = weights.age * ((person.age - start.person.age) / 10).square()
         terms["gender"] = weights.gender * (person.man - start.person.man).square()
         terms["pose"] = weights.pose * (points - start.points)[list(STEADY)].square().sum(1).mean()
+        if weights.turn:
+            moved = (points - start.points)[list(POSE_POINTS)]
+            turned = (self._turn_by_point * moved).sum((1, 2))  # [3]: pitch, yaw, roll
+            terms["turn"] = weights.turn * F.relu(turned.abs() - LEVEL).square().sum()
         terms["symmetry"] = weights.symmetry * (lopsidedness(points) - start.lopsidedness).square().mean()
         change = (picture - start.preview).abs().mean(1)
         kept = 1 - start.allowed[goal.region]

@@ -80,6 +80,17 @@ def pose(points: Points, side: int) -> NDArray[np.float64]:
     return np.asarray(np.degrees([pitch, yaw, roll]))
 
 
+def turn_by_point(points: Points, side: int) -> NDArray[np.float64]:
+    """(3, 9, 2): by how much `pose` changes for a pixel by which one of `POSE_POINTS` moves across or down."""
+    slopes = np.zeros((3, len(POSE_POINTS), 2))
+    for place, point in enumerate(POSE_POINTS):
+        for axis in range(2):
+            step = np.zeros_like(points)
+            step[point, axis] = 0.5
+            slopes[:, place, axis] = pose(points + step, side) - pose(points - step, side)
+    return slopes
+
+
 def polygon(points: Points, indices: tuple[int, ...], side: int) -> NDArray[np.bool_]:
     """(side, side): inside the polygon through these points."""
     mask = np.zeros((side, side), np.uint8)

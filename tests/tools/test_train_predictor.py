@@ -39,6 +39,14 @@ def test_a_face_corrects_neutral_and_some_goals_and_training_goes_on(folder: Pat
         assert np.array_equal(matrix, after[name])
 
 
+def test_only_what_is_held_learns(folder: Path, tmp_path: Path) -> None:
+    trainer = Trainer(folder, tmp_path, ["fear", "sad"])
+    shipped = trainer.predictor.matrices
+    assert set(trainer.step(1.0)) == {"fear", "sad"}
+    changed = {name for name, matrix in trainer.trained().matrices.items() if not np.array_equal(matrix, shipped[name])}
+    assert changed == {"fear", "sad"}
+
+
 def test_the_tool_writes_a_predictor_with_knots_that_rise(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_predictor, "CALIBRATED_FACES", 1)
     monkeypatch.setattr(train_predictor, "SCALES", (1.0,))
@@ -52,3 +60,8 @@ def test_the_tool_writes_a_predictor_with_knots_that_rise(folder: Path, tmp_path
 def test_a_negative_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert train_predictor.main(["--networks", "x", "--minutes", "-1"]) == 2
     assert "no negative time" in capsys.readouterr().err
+
+
+def test_only_emotions_can_be_held(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_predictor.main(["--networks", "x", "--hold", "fear,neutral"]) == 2
+    assert "got 'neutral'" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The objective: nothing to pay at the start, and each term for its own kind of change."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,8 +8,16 @@ from torch import Tensor
 
 from models.expression.geometry import MEASURES
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
-from models.expression.objective import STEADY, Objective, Start
-from models.judge.landmarks import FACE_OVAL, LEFT_EYE_CORNERS, LEFT_LIDS, RIGHT_EYE_CORNERS, RIGHT_LIDS
+from models.expression.objective import STEADY, Objective, Start, Weights
+from models.judge.landmarks import (
+    FACE_OVAL,
+    LEFT_EYE_CORNERS,
+    LEFT_LIDS,
+    POSE_MODEL,
+    POSE_POINTS,
+    RIGHT_EYE_CORNERS,
+    RIGHT_LIDS,
+)
 from models.judge.steer import STILL, Jitter, Person, View
 from models.labels import EMOTIONS
 
@@ -68,6 +77,28 @@ def test_who_and_where_are_paid_for(channel: int, changed: set[str]) -> None:
     picture[0, channel, -1, -1] = 0.2
     paid = terms(HAPPY, picture)
     assert {name for name in ("identity", "age", "gender", "pose") if paid[name] > 1e-3} == changed
+
+
+class Head:
+    """Steering that sees a head from the front, `yaw` of whose degrees are the blue of the corner."""
+
+    expression, person = ReadsCorner.expression, ReadsCorner.person
+
+    def points(self, picture: Tensor, view: View) -> Tensor:
+        points = mesh()
+        turned = POSE_MODEL @ cv2.Rodrigues(np.radians([0.0, 30 * float(picture[0, 2, -1, -1]), 0.0]))[0].T
+        seen = turned[:, :2] * [1, -1] / (70 - turned[:, 2:])
+        points[list(POSE_POINTS)] = torch.from_numpy(0.5 + 2 * seen).float()
+        return points
+
+
+@pytest.mark.parametrize(("yaw", "cost"), [(0.9, 0.0), (3.0, 4.0), (-3.0, 4.0)])
+def test_a_head_turns_for_nothing_only_a_little(yaw: float, cost: float) -> None:
+    picture = torch.zeros(1, 3, SIDE, SIDE)
+    start = Start(Head(), picture, VIEW)
+    picture[0, 2, -1, -1] = yaw / 30
+    paid = Objective(Head(), start, HAPPY, Weights(turn=1.0))(picture, STILL)
+    assert float(paid["turn"]) == pytest.approx(cost, rel=0.15, abs=1e-3)
 
 
 def test_the_wanted_class_costs_less() -> None:
