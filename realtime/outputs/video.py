@@ -33,7 +33,7 @@ class VideoOutput:
     """Writes frames and the ring's sound since it was made; time 0 of the file is the time `t_start` of the show.
 
     Raises `UserError` for a suffix that is no known format or a folder that cannot be written to, and when it cannot be written
-    on later, as on a full disk: then what there was is removed, since it can't be finished either.
+    on later, as on a full disk: then what there was is kept if it plays (Matroska does, as far as it goes), and removed if not.
     """
 
     def __init__(self, path: Path, size: int, fps: float, ring: Ring, t_start: float = 0.0) -> None:
@@ -95,19 +95,33 @@ class VideoOutput:
     def discard(self) -> None:
         """Leave no file: what was begun is not to be finished. After it `close` does nothing."""
         if not self._closed:
-            self._closed = True
-            with contextlib.suppress(av.FFmpegError):  # of a full disk, again
-                self._container.close()
+            self._end()
             self._part.unlink(missing_ok=True)
+
+    def _end(self) -> None:
+        self._closed = True
+        with contextlib.suppress(av.FFmpegError):  # of a full disk, again
+            self._container.close()
+
+    def _keep_what_plays(self) -> bool:
+        self._end()
+        with contextlib.suppress(av.FFmpegError, OSError):
+            with av.open(str(self._part)) as container:
+                plays = any(True for _ in container.decode(container.streams.video))
+            if plays:
+                self._part.replace(self._path)
+                return True
+        self._part.unlink(missing_ok=True)
+        return False
 
     @contextlib.contextmanager
     def _or_give_up(self) -> Iterator[None]:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            self.discard()
+            fate = "ends there (it plays to about that point)" if self._keep_what_plays() else "is given up"
             self.given_up = UserError(
-                f"video file {self._path} cannot be written on ({error.strerror}) and is given up; make room, or name another"
+                f"video file {self._path} cannot be written on ({error.strerror}) and {fate}; make room, or name another"
             )
             raise self.given_up from error
 

@@ -150,23 +150,32 @@ def files_of_at_most(length: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_video_that_cannot_be_written_on_is_given_up_and_says_so(tmp_path: Path, suffix: str) -> None:
-    video = VideoOutput(tmp_path / f"a{suffix}", 64, FPS, Ring(16_000, 1))
+@pytest.mark.parametrize(("suffix", "length", "plays"), [(".mp4", 20_000, False), (".mkv", 300_000, True), (".mkv", 100, False)])
+def test_a_video_that_cannot_be_written_on_says_so_and_is_kept_if_it_plays(
+    tmp_path: Path, suffix: str, length: int, plays: bool
+) -> None:
+    ring = Ring(16_000, 1)
+    video = VideoOutput(tmp_path / f"a{suffix}", 64, FPS, ring)
     random = np.random.default_rng(0)
 
     def step(k: int) -> None:
+        ring.write(np.zeros((640, 1), np.float32), (k + 1) / FPS)
         controls = Controls(k / FPS, np.eye(5, dtype=np.float32)[1], 1.0, {})
         video.step(Frame(k, controls, None, 0.0, random.integers(0, 255, (64, 64, 3), np.uint8)))
 
-    with files_of_at_most(20_000), pytest.raises(UserError, match="cannot be written on"):
+    left = [f"a{suffix}"] if plays else []
+    message = "cannot be written on .* and ends there" if plays else "cannot be written on .* and is given up"
+    with files_of_at_most(length), pytest.raises(UserError, match=message):
         for k in range(1000):
             step(k)
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == left
     with pytest.raises(UserError, match="cannot be written on"):
         step(1001)
     video.close()
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == left
+    if plays:
+        with av.open(str(tmp_path / f"a{suffix}")) as container:
+            assert sum(1 for _ in container.decode(video=0)) > FPS
 
 
 def test_a_video_that_cannot_be_finished_is_given_up_and_says_so(tmp_path: Path) -> None:
