@@ -1,7 +1,9 @@
 """Training the student: it learns what was said of pictures, goes on where it was, and its pictures are drawn once."""
 
 import importlib.util
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,6 +56,8 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_learns_and_goes_on_where_it_was(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_student, "AVERAGED", 0.8)
     monkeypatch.setattr(train_student, "LEARNING_RATE", 1e-3)
+    seconds = itertools.count(step=0.5)  # a step: the learning rate follows the processor's time, which differs from run to run
+    monkeypatch.setattr(train_student, "time", SimpleNamespace(process_time=lambda: next(seconds)))
     material, trainer = Material(pictures), Trainer(tmp_path)
     assert len(material.held_out) == 2 * EACH
     parts = [part for part, _ in zip(trainer.train(material, 100.0), range(40), strict=False)]
