@@ -56,11 +56,11 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_learns_and_goes_on_where_it_was(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_student, "AVERAGED", 0.8)
     monkeypatch.setattr(train_student, "LEARNING_RATE", 1e-3)
-    seconds = itertools.count(step=0.5)  # a step: the learning rate follows the processor's time, which differs from run to run
+    seconds = itertools.count(step=1.0)  # a step: the learning rate follows the processor's time, which differs from run to run
     monkeypatch.setattr(train_student, "time", SimpleNamespace(process_time=lambda: next(seconds)))
     material, trainer = Material(pictures), Trainer(tmp_path)
     assert len(material.held_out) == 2 * EACH
-    parts = [part for part, _ in zip(trainer.train(material, 100.0), range(40), strict=False)]
+    parts = [part for part, _ in zip(trainer.train(material, 100.0), range(60), strict=False)]
     assert np.mean([part["verdicts"] for part in parts[-5:]]) < 0.6 * np.mean([part["verdicts"] for part in parts[:5]])
     figures = measured(trainer.kept, material)
     assert figures["faceapi"] > 0.6
