@@ -29,7 +29,7 @@ from realtime.lasting_engine import LastingEngine
 from realtime.listen import Listener, open_classifier
 from realtime.outputs.osc import OscOutput, parse_target
 from realtime.outputs.screen import has_screen
-from realtime.outputs.video import FORMATS, VideoOutput
+from realtime.outputs.video import VideoOutput, format_of
 from realtime.outputs.window import WindowOutput
 from realtime.settings import Settings
 from realtime.show import LiveShow, Stages, run_offline
@@ -64,8 +64,7 @@ def check(settings: Settings) -> None:
     if settings.picture.label is not None and settings.picture.generator is None:
         raise UserError("--label chooses a class of a generator of your own; add --generator, or leave it away")
     if video := settings.video.file:
-        if video.suffix.lower() not in FORMATS:
-            raise UserError(f"video file {video} has no known suffix; name it with one of {', '.join(FORMATS)}")
+        format_of(video)
         check_place(video, "video file")
 
 
@@ -122,15 +121,14 @@ def stop_at_signals(stop: Callable[[], None]) -> None:
     """The first Ctrl-C or SIGTERM calls `stop`, which waits for every stage; a second one does what it did before: the renderer
     may be building an engine for minutes."""
 
-    def once(number: int, before: Any) -> None:
-        def first(*_: object) -> None:
-            signal.signal(number, before)
-            stop()
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)}
 
+    def first(number: int, _: object) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        stop()
+
+    for number in before:
         signal.signal(number, first)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        once(number, signal.getsignal(number))
 
 
 def open_source(settings: Settings, clock: Clock, *, looping: bool) -> Source:

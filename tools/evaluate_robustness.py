@@ -62,7 +62,7 @@ def answers(study: Study, names: Sequence[str], networks: dict[str, EmotionNetwo
 @exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="holds manifest.csv")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="with a manifest.csv, or a published corpus")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="of train_emotion; vectors are kept there")
     parser.add_argument("--strangers", choices=emotion_networks.CHOICES, nargs="+", default=list(emotion_networks.CHOICES))
     parser.add_argument("--voices", type=int, default=8, metavar="N", help="at most, of each corpus")

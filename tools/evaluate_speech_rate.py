@@ -31,6 +31,12 @@ def syllables(text: str, language: str) -> int:
     return len(re.findall(VOWELS[language], _SOFT.sub("", lowered) if language == "pl" else lowered))
 
 
+def written(row: dict[str, str]) -> int:
+    """Syllables of the sentence of a manifest's row; 0 where it has none, or a language whose spelling does not tell them."""
+    language = row.get("language") or ""
+    return syllables(row.get("sentence") or "", language) if language in VOWELS else 0
+
+
 def counted(sound: Sound) -> int:
     """Syllables heard in 16 kHz mono: every one is in exactly one of the windows that end `SECONDS` apart."""
     tracker = ProsodyTracker()
@@ -51,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--every must be at least 1, got {args.every}")
     try:
         with args.manifest.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("language") in VOWELS and row.get("sentence")]
+            rows = [row for row in csv.DictReader(file) if row.get("path") and written(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read the manifest {args.manifest} ({error}); expected a CSV file") from error
     if not rows:
@@ -63,15 +69,13 @@ def main(argv: list[str] | None = None) -> int:
         except UserError as error:
             Console(stderr=True).print(f"skipped: {error}")
             continue
-        pairs[row["corpus"]].append((heard, syllables(row["sentence"], row["language"])))
+        pairs[row.get("corpus") or ""].append((heard, written(row)))
     table = Table("corpus", "clips", "heard / written", "mean error of a clip", "correlation")
     for corpus, found in sorted(pairs.items()):
-        heard_of, written = np.array(found, float).T
-        error_of = np.abs(heard_of - written) / written
-        correlation = np.corrcoef(heard_of, written)[0, 1]
-        table.add_row(
-            corpus, str(len(found)), f"{heard_of.sum() / written.sum():.2f}", f"{error_of.mean():.1%}", f"{correlation:.2f}"
-        )
+        heard_of, read = np.array(found, float).T
+        off = np.abs(heard_of - read) / read
+        alike = np.corrcoef(heard_of, read)[0, 1] if min(heard_of.std(), read.std()) > 0 else float("nan")
+        table.add_row(corpus, str(len(found)), f"{heard_of.sum() / read.sum():.2f}", f"{off.mean():.1%}", f"{alike:.2f}")
     Console().print(table)
     return 0
 

@@ -23,9 +23,7 @@ _CHANGE: Final = 0.1  # probability per second that the emotion changes
 _NEUTRAL_BIAS: Final = 0.1  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
 _SURER: Final = 1.5  # weight of verdicts from which more of them make surer; fewer are averaged: on one voice they err alike
-_MODEST: Final = (
-    0.8  # exponent of what is believed of a stranger: verdicts on her err alike more often than those on a known voice
-)
+_MODEST: Final = 0.8  # exponent of what is believed of a stranger; of a well known voice it is 1
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
 

@@ -16,7 +16,7 @@ from models.emotion import pitch
 SECONDS: Final = 3.0
 """What the rate is counted over."""
 
-# Found on 220 clips of half the speakers of RAVDESS, nEMO and TurEV, beside the syllables of their texts (docs/emotion.md).
+# Found on 232 clips of half the speakers of RAVDESS, nEMO and TurEV, beside the syllables of their texts (docs/emotion.md).
 _BAND_HZ: Final = (300.0, 3_000.0)
 _RISE_DB: Final = 4.0  # from the last dip, for a peak to begin
 _DIP_DB: Final = 3.0  # below a peak, for it to have been one

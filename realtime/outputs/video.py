@@ -29,6 +29,13 @@ LONGEST_WAIT: Final = 5.0
 """Seconds the sound track may be behind the pictures: after them no sound comes for now, and silence is put in as time goes."""
 
 
+def format_of(path: Path) -> str:
+    """FFmpeg's name of the format that the suffix of a video file means. Raises `UserError` for any other suffix."""
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"video file {path} has no known suffix; name it with one of {', '.join(FORMATS)}")
+    return FORMATS[path.suffix.lower()]
+
+
 class VideoOutput:
     """Writes frames and the ring's sound since it was made; time 0 of the file is the time `t_start` of the show.
 
@@ -37,8 +44,7 @@ class VideoOutput:
     """
 
     def __init__(self, path: Path, size: int, fps: float, ring: Ring, t_start: float = 0.0) -> None:
-        if path.suffix.lower() not in FORMATS:
-            raise UserError(f"video file {path} has no known suffix; name it with one of {', '.join(FORMATS)}")
+        format_name = format_of(path)
         if path.is_dir():
             raise UserError(f"video file {path} cannot be written (it is a folder); name a file")
         self._path, self._part = path, path.with_name(f".{path.name}.part")
@@ -46,7 +52,7 @@ class VideoOutput:
             self._part.touch()
         except OSError as error:
             raise UserError(f"video file {path} cannot be written ({error.strerror}); name a folder you may write to") from error
-        self._container = av.open(str(self._part), "w", format=FORMATS[path.suffix.lower()])
+        self._container = av.open(str(self._part), "w", format=format_name)
         self._video: VideoStream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self._video.width = self._video.height = size
         self._video.pix_fmt = "yuv420p"

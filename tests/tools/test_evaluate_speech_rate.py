@@ -37,7 +37,15 @@ def test_every_syllable_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert evaluate_speech_rate.counted(np.zeros(7 * 16_000, np.float32)) == 9  # silence up to nine seconds is counted too
 
 
-def test_a_manifest_without_texts_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "manifest.csv").write_text("path,corpus,language,sentence\na.wav,one,en,hello\n")
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "path,corpus,language,sentence\na.wav,one,en,hello\n",
+        "path,language,sentence\na.wav,pl,b12\n",
+        "language,sentence\npl,tak\n",
+    ],
+)
+def test_a_manifest_without_texts_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: str) -> None:
+    (tmp_path / "manifest.csv").write_text(manifest)
     assert evaluate_speech_rate.main(["--manifest", str(tmp_path / "manifest.csv")]) == 2
     assert "no rows with a sentence in one of the languages pl, tr" in capsys.readouterr().err
