@@ -27,6 +27,7 @@ from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.files import cache_folder
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.seeds import LAST_SEED, seed_in
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
 from realtime.settings import Face
@@ -162,10 +163,10 @@ def levelled_file(found: Path) -> Path:
 def seed_of(name: str) -> int:
     """N of `seed:N`. Raises `UserError` for any other name."""
     kind, _, number = name.partition(":")
-    # The length first: int() raises for thousands of digits.
-    if kind != "seed" or not number.isdecimal() or len(number) > 10 or int(number) >= 2**32:
-        raise UserError(f"face {name[:30]!r} is not seed:N with N of 0...4294967295; for example seed:1000")
-    return int(number)
+    seed = seed_in(number)
+    if kind != "seed" or seed is None:
+        raise UserError(f"face {name[:30]!r} is not seed:N with N of 0...{LAST_SEED}; for example seed:1000")
+    return seed
 
 
 class _Search:

@@ -19,6 +19,7 @@ from models.files import written_beside
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
+from models.stylegan.seeds import LAST_SEED, seed_in
 from models.stylegan.stylegan2 import StyleGan2
 from models.stylegan.stylegan3 import StyleGan3
 
@@ -69,12 +70,12 @@ def seeds_of(text: str) -> list[int]:
     """`0-3,42` → [0, 1, 2, 3, 42]. Raises `UserError`."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        ends = [end for end in (first, last or first) if end.isdecimal() and len(end) <= 10 and int(end) < 2**32]
-        if len(ends) < 2 or (dash and not last) or int(ends[0]) > int(ends[1]):
+        first_text, dash, last_text = part.strip().partition("-")
+        first, last = seed_in(first_text), seed_in(last_text if dash else first_text)
+        if first is None or last is None or first > last:
             got = part.strip()[:40]
-            raise UserError(f"seeds are numbers up to {2**32 - 1} and ranges of them, such as 0-7,42; got '{got}'")
-        seeds += range(int(first), min(int(ends[1]), int(first) + MOST_SEEDS) + 1)
+            raise UserError(f"seeds are numbers up to {LAST_SEED} and ranges of them, such as 0-7,42; got '{got}'")
+        seeds += range(first, min(last, first + MOST_SEEDS) + 1)
         if len(seeds) > MOST_SEEDS:
             raise UserError(f"at most {MOST_SEEDS} pictures are drawn at once; '{text}' names more")
     return seeds

@@ -23,6 +23,7 @@ from models.expression.find import find_paths
 from models.expression.levels import levelled
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.judge.eyes import check_eyes, open_eyes
+from models.stylegan.seeds import LAST_SEED, seed_in
 from tools.search_cluster import HERE, searched_on_ray
 
 
@@ -99,12 +100,12 @@ def seeds_of(text: str) -> list[int]:
     """`seed:1,seed:2` or `seed:1,2` → [1, 2]. Raises `UserError`."""
     seeds = []
     for part in text.split(","):
-        number = part.strip().removeprefix("seed:")
-        if not number.isdecimal() or len(number) > 10 or int(number) >= 2**32:
+        seed = seed_in(part.strip().removeprefix("seed:"))
+        if seed is None:
             raise UserError(
-                f"a face is named seed:N with N from 0 to {2**32 - 1}, got '{part.strip()[:30]}': write for example seed:1002"
+                f"a face is named seed:N with N from 0 to {LAST_SEED}, got '{part.strip()[:30]}': write for example seed:1002"
             )
-        seeds.append(int(number))
+        seeds.append(seed)
     return seeds
 
 
