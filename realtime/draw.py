@@ -27,28 +27,29 @@ class FaceOnShow:
 
     def __init__(self, paths: ExpressionPaths) -> None:
         self._lock = threading.Lock()
-        self._now, self._before = paths, paths
-        self._since = float("-inf")
+        self._layers = [(paths, float("-inf"))]  # faces and when each began to cover those before it
 
     def change(self, paths: ExpressionPaths, t: float) -> None:
         """Become `paths` from time `t` on; wholly so with minus infinity."""
         with self._lock:
-            self._before, self._now, self._since = self._now, paths, t
+            self._layers = [*self._layers, (paths, t)]
 
     @property
     def name(self) -> str:
-        return self._now.name
+        return self._layers[-1][0].name
 
     def ws(self, t: float, emotion: NDArray[np.float32], strength: float, rig: dict[str, float]) -> NDArray[np.float32]:
         """Latents (1, num_ws, w_dim) at time `t`."""
         with self._lock:
-            now, before, since = self._now, self._before, self._since
-        ws = now.blend(emotion, strength, rig)
-        mix = (t - since) / FADE
-        if mix >= 1:
-            return ws
-        smooth = np.float32(max(0.0, mix) ** 2 * (3 - 2 * max(0.0, mix)))
-        return smooth * ws + (1 - smooth) * before.blend(emotion, strength, rig)
+            while len(self._layers) > 1 and t - self._layers[1][1] >= FADE:
+                self._layers = self._layers[1:]
+            (first, _), *covering = self._layers
+        ws = first.blend(emotion, strength, rig)
+        for paths, since in covering:
+            mix = min(max(0.0, (t - since) / FADE), 1.0)
+            smooth = np.float32(mix**2 * (3 - 2 * mix))
+            ws = smooth * paths.blend(emotion, strength, rig) + (1 - smooth) * ws
+        return ws
 
 
 class Drawer:

@@ -32,7 +32,7 @@ class Mouth:
 
     def feel(self, prosody: Prosody) -> None:
         """Take the newest 20 ms."""
-        loudness = self._range.step(prosody.t, prosody.level_db)
+        loudness = self._range.step(prosody.t, prosody.level_db, self._speaking)
         if loudness <= 0 or self._quiet_at is None:
             self._quiet_at = prosody.t
         is_voice = self._speaking or prosody.t - self._quiet_at < UNCONFIRMED
@@ -54,11 +54,12 @@ class Mouth:
 class LevelRange:
     """The level's place between the room's floor and the voice's peaks, both followed in real time.
 
-    The floor follows a quieter sound at once and creeps up otherwise; the peak the other way round. So microphones of any
-    gain work after the first word.
+    The floor follows a quieter sound at once and creeps up otherwise, hardly while somebody speaks: a note that is held is no
+    room. The peak the other way round. So microphones of any gain work after the first word.
     """
 
     RISE: Final = 3.0  # dB/s by which the floor creeps up
+    RISE_SPEAKING: Final = 0.3  # the same while a voice sounds: a room that got louder is learnt in the end
     FALL: Final = 3.0  # dB/s by which the peak creeps down
     NARROWEST: Final = 24.0  # dB between floor and peak: less than speech ever has
 
@@ -66,11 +67,11 @@ class LevelRange:
         self._floor, self._peak = -65.0, -25.0
         self._t: float | None = None
 
-    def step(self, t: float, level_db: float) -> float:
+    def step(self, t: float, level_db: float, speaking: bool) -> float:
         """0 at `ABOVE_FLOOR` dB above the floor and below, 1 at the peak."""
         dt = 0.0 if self._t is None else max(0.0, t - self._t)
         self._t = t
-        self._floor = max(-75.0, min(self._floor + self.RISE * dt, level_db))
+        self._floor = max(-75.0, min(self._floor + (self.RISE_SPEAKING if speaking else self.RISE) * dt, level_db))
         self._peak = max(self._peak - self.FALL * dt, level_db, self._floor + self.NARROWEST)
         threshold = self._floor + ABOVE_FLOOR
         return float(np.clip((level_db - threshold) / (self._peak - threshold), 0, 1))

@@ -164,13 +164,13 @@ class LiveShow:
 
     def _send(self) -> None:
         frame = self._for_osc.take(timeout=0.1)
-        if frame is None or self._stages.osc is None:
+        if self._stages.osc is None:
             return
         t = self._stages.clock.now()
         with self._stages.stats.timed("osc"):
             self._stages.osc.step(frame, t, self._state())
-        if frame.t_audio is not None:
-            self._stages.stats.add("sound to osc", t - frame.t_audio)
+        if frame is not None and (age := frame.age_of_sound(t)) is not None:
+            self._stages.stats.add("sound to osc", age)
 
     def _show(self) -> None:
         if self._window is None:
@@ -187,8 +187,8 @@ class LiveShow:
             stats.add("window", t - began)
         if seen is not None:
             self._shown.tick(t)
-            if seen.t_audio is not None:
-                stats.add("sound to window", t - seen.t_audio)
+            if (age := seen.age_of_sound(t)) is not None:
+                stats.add("sound to window", age)
 
     def _state(self) -> dict[str, tuple[Value, ...]]:
         # Rounded to whole seconds and frames: state goes out on change, and these change with every frame otherwise.

@@ -67,3 +67,7 @@ class Frame:
     """When its pixels were finished."""
     pixels: NDArray[np.uint8] = field(repr=False)
     """(H, W, 3) RGB."""
+
+    def age_of_sound(self, t: float) -> float | None:
+        """Seconds from the newest sound in it to time `t`; None where nothing is heard, or not any more."""
+        return None if self.t_audio is None or self.controls.prosody is None else t - self.t_audio

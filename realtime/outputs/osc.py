@@ -54,18 +54,21 @@ class OscOutput:
         """Packets that could not be sent."""
         return sum(target.failures for target in self._targets)
 
-    def step(self, frame: Frame, t_handed: float, state: dict[str, tuple[Value, ...]]) -> None:
-        """Send what `frame` says; `t_handed` is the clock's time of the hand-over, `state` maps addresses to values."""
-        again = frame.controls.t - self._state_sent >= STATE_EVERY
-        messages = list(frame_messages(frame, t_handed))
-        label = EMOTIONS[int(frame.controls.emotion.argmax())]
-        if again or label != self._label:
-            messages += [("/s2e/label", (label,)), ("/s2e/label/index", (EMOTIONS.index(label),))]
-            self._label = label
+    def step(self, frame: Frame | None, t_handed: float, state: dict[str, tuple[Value, ...]]) -> None:
+        """Send what `frame` says, where there is a new one, and the state; `t_handed` is the clock's time of the hand-over,
+        `state` maps addresses to values."""
+        again = t_handed - self._state_sent >= STATE_EVERY
+        messages: list[Message] = []
+        if frame is not None:
+            messages += frame_messages(frame, t_handed)
+            label = EMOTIONS[int(frame.controls.emotion.argmax())]
+            if again or label != self._label:
+                messages += [("/s2e/label", (label,)), ("/s2e/label/index", (EMOTIONS.index(label),))]
+                self._label = label
         messages += [item for item in state.items() if again or self._state.get(item[0]) != item[1]]
         self._state = dict(state)
         if again:
-            self._state_sent = frame.controls.t
+            self._state_sent = t_handed
         if self._flat:
             messages += [("/" + address.strip("/").replace("/", "_"), values) for address, values in messages]
         for packet in bundles(messages):

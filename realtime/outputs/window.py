@@ -115,7 +115,9 @@ class WindowOutput:
         if code < 0:
             return
         self._stale = True
-        code &= 0xFF
+        code &= 0xFFFF  # above stand modifiers
+        if code > 0xFF:
+            return  # arrows and the like: X11 gives numbers whose low byte is some letter's
         key = chr(code).lower()
         if key == "f":
             self.fullscreen = not self.fullscreen

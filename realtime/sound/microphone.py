@@ -29,8 +29,8 @@ RETRY_EVERY: Final = 2.0
 class Microphone:
     """The device `wanted` ("" for the default, a number, or part of a name); `UserError` where it does not exist or open.
 
-    `health` names the device while it is lost. When it comes back (the same `wanted`, so never another one silently), its
-    samples go on in the same ring.
+    `health` names the device while it is lost. When it comes back, its samples go on in the same ring. Where a default was asked
+    for and another device is that now, it takes over and is named; any other never does.
     """
 
     finished = False
@@ -44,7 +44,6 @@ class Microphone:
             self._audio.terminate()
             raise
         self.ring = Ring(self._device.rate, min(2, self._device.channels))
-        self.description = f"microphone {self._device.name!r} ({self._device.host}, {self.ring.rate} Hz)"
         self._stream: pyaudio.Stream | None = None
         self._overruns = 0
         self._blocks = 0
@@ -52,6 +51,11 @@ class Microphone:
         self._lost = False
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="microphone", daemon=True)
+
+    @property
+    def description(self) -> str:
+        """The device and its rate, for people."""
+        return f"microphone {self._device.name!r} ({self._device.host}, {self.ring.rate} Hz)"
 
     @property
     def health(self) -> str:
@@ -127,14 +131,27 @@ class Microphone:
             self._close_device()
             # Only a PortAudio that is initialised anew sees devices that came after it.
             self._audio = open_portaudio()
-            self._device = choose_input(input_devices(self._audio), self._wanted)
+            before, self._device = self._device, self._found_again()
             self.ring.restart_time()
             self._open()
         except (OSError, UserError) as error:
             log.debug("not back yet: %s", error)
             return
         self._lost = False
-        log.warning("%s is back", self.description)
+        if self._device.name == before.name:
+            log.warning("%s is back", self.description)
+        else:
+            log.warning("%s took over from %r, which is gone", self.description, before.name)
+
+    def _found_again(self) -> Device:
+        """The device that was lost, whatever its number is now; else the default where that was wanted. Raises `UserError`."""
+        devices = input_devices(self._audio)
+        same = [device for device in devices if (device.name, device.host) == (self._device.name, self._device.host)]
+        if len(same) == 1:
+            return same[0]
+        if self._wanted.isdecimal():  # numbers are dealt anew
+            raise UserError(f"{self.description} is not there")
+        return choose_input(devices, self._wanted)
 
     def _close_device(self) -> None:
         stream, self._stream = self._stream, None

@@ -6,8 +6,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-ANCHOR_BLOCKS: Final = 256
-"""Blocks over which the earliest arrival is looked for: some seconds, so that drift between clocks is followed."""
+ANCHOR_SECONDS: Final = 5.0
+"""Of sound, over which the earliest arrival is looked for, so that drift between clocks is followed."""
+RECENT_SECONDS: Final = 0.4
+"""Of sound: bursts are over by then, so if all of it was late ..."""
+HOLE: Final = 0.1
+"""... by more than this (seconds), then sound is missing before it, and earlier arrivals say nothing of it."""
 
 
 class Ring:
@@ -18,8 +22,8 @@ class Ring:
     readers need no lock.
 
     A sample's time is its number over the rate plus an anchor: the smallest (arrival - length so far) of the last blocks.
-    Blocks may come late or in bursts, never early, so the smallest is nearest to the truth; PortAudio's own capture times
-    were seen to be off by half a second in the first seconds after opening.
+    Blocks may come late or in bursts, never early, so the smallest is nearest to the truth, until a device loses sound.
+    PortAudio's own capture times were seen to be off by half a second in the first seconds after opening.
     """
 
     def __init__(self, rate: int, channels: int, seconds: float = 10.0) -> None:
@@ -30,7 +34,8 @@ class Ring:
         """Samples (per channel) ever written."""
         self._claimed = 0  # samples written or being written: what lies a capacity before is, or may be, no more
         self._samples: NDArray[np.float32] = np.zeros((self.capacity, channels), np.float32)
-        self._anchors: deque[float] = deque(maxlen=ANCHOR_BLOCKS)
+        self._arrivals: deque[tuple[int, float]] = deque()  # of blocks: samples up to its end, its anchor
+        self._anchor = 0.0
 
     def write(self, block: NDArray[np.float32], arrived: float) -> None:
         """Append `block` (n, channels); `arrived` is the clock's time at which its last sample was at hand."""
@@ -42,20 +47,35 @@ class Ring:
         first = min(n, self.capacity - start)
         self._samples[start : start + first] = block[:first]
         self._samples[: n - first] = block[first:]
-        self._anchors.append(arrived - (self.written + n) / self.rate)
+        self._anchor = self._anchored(self.written + n, arrived)
         self.written += n
 
     def restart_time(self) -> None:
         """Forget the anchor: the samples that follow come from a source that was opened anew."""
-        self._anchors.clear()
+        self._arrivals.clear()
 
     def time_of(self, index: int) -> float:
         """The clock's time at which sample number `index` was captured, seconds."""
-        return min(self._anchors, default=0.0) + index / self.rate
+        return self._anchor + index / self.rate
 
     def cursor(self) -> "Cursor":
         """A reader that starts with the next sample to be written."""
         return Cursor(self)
+
+    def _anchored(self, end: int, arrived: float) -> float:
+        """The anchor, now that the block which ends with sample `end` has arrived."""
+        arrivals = self._arrivals
+        arrivals.append((end, arrived - end / self.rate))
+        while arrivals[0][0] < end - ANCHOR_SECONDS * self.rate:
+            arrivals.popleft()
+        earliest = min(anchor for _, anchor in arrivals)
+        begin = end - RECENT_SECONDS * self.rate
+        latest = min(anchor for until, anchor in arrivals if until > begin)
+        if latest - earliest > HOLE:
+            while arrivals[0][0] <= begin:
+                arrivals.popleft()
+            return latest
+        return earliest
 
     def _copy(self, begin: int, end: int) -> NDArray[np.float32]:
         start, n = begin % self.capacity, end - begin

@@ -8,9 +8,12 @@ from realtime.sound.ring import Ring
 class Source(Protocol):
     """Writes its samples into `ring` from the moment it is started, at the ring's own rate and channel count."""
 
-    description: str
-    """Which device or file, for people."""
     ring: Ring
+
+    @property
+    def description(self) -> str:
+        """Which device or file, for people."""
+        ...
 
     @property
     def health(self) -> str:

@@ -71,3 +71,28 @@ def test_the_sound_of_a_frame_keeps_its_time_after_the_sound_is_gone() -> None:
     express.feel(Prosody(0.5, -20, 0, 0))
     assert drawer.step(0.6).t_audio == 0.5
     assert drawer.step(5.0).t_audio == 0.5
+
+
+def test_a_face_asked_for_while_another_comes_in_makes_no_jump() -> None:
+    show = FaceOnShow(face(0, "a"))
+    rest = np.eye(5, dtype=np.float32)[EMOTIONS.index("neutral")]
+    values, t = [], 0.0
+    for begin, value in ((0.1, 100), (0.3, 200), (0.35, 50), (0.4, 200)):
+        while t < begin:
+            values.append(show.ws(t, rest, 1.0, {}).mean())
+            t += 0.005
+        show.change(face(value, str(value)), begin)
+    while t < 0.4 + 1.1 * FADE:
+        values.append(show.ws(t, rest, 1.0, {}).mean())
+        t += 0.005
+    assert np.abs(np.diff(values)).max() < 5.0
+    assert values[-1] == pytest.approx(200) and show.name == "200"
+    assert len(show._layers) == 1
+
+
+def test_sound_that_is_gone_has_no_age() -> None:
+    express = Express(Expression())
+    drawer = Drawer(express, FaceOnShow(face(100, "a")), MeanEngine(), VirtualClock(), Stats())
+    express.feel(Prosody(0.5, -20, 0, 0))
+    assert drawer.step(0.6).age_of_sound(0.7) == pytest.approx(0.2)
+    assert drawer.step(60.0).age_of_sound(60.1) is None

@@ -139,10 +139,10 @@ def test_the_level_range_finds_any_microphone(gain: float) -> None:
     loud = quiet = 0.0
     for _ in range(12):
         for _ in range(25):
-            loud = levels.step(k / 50, -32.0 + gain)
+            loud = levels.step(k / 50, -32.0 + gain, True)
             k += 1
         for _ in range(25):
-            quiet = levels.step(k / 50, -72.0 + gain)
+            quiet = levels.step(k / 50, -72.0 + gain, False)
             k += 1
     assert loud > 0.6
     assert quiet < 0.1
@@ -154,3 +154,26 @@ def test_what_is_expressed_weakly_is_shown_weakly() -> None:
         return float(emotion_target(Heard(0.0, certain, 1.0, True, 0.0, 0.0, intensity))[HAPPY])
 
     assert shown(0.0) < shown(0.25) < shown(0.5) == shown(1.0) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("room", [-70.0, -55.0, -45.0])
+def test_a_note_that_is_held_keeps_the_mouth_open(room: float) -> None:
+    mouth = Mouth()
+    for k in range(200):
+        mouth.feel(Prosody(k / 50, room, 0.0, 0.0))
+    mouth.speaking(True)
+    opening = []
+    for k in range(200, 200 + 15 * 50):
+        mouth.feel(Prosody(k / 50, -20.0, 220.0, 1.0))
+        opening.append(mouth.at(k / 50))
+    assert min(opening[25:]) > 0.5
+
+
+def test_a_room_that_became_louder_closes_the_mouth_in_the_end() -> None:
+    mouth = Mouth()
+    for k in range(60 * 50):
+        mouth.feel(Prosody(k / 50, -70.0 if k < 200 else -45.0, 0.0, 0.0))
+    mouth.speaking(True)
+    for k in range(60 * 50, 61 * 50):
+        mouth.feel(Prosody(k / 50, -45.0, 0.0, 0.0))
+    assert mouth.at(61) < 0.1

@@ -125,3 +125,15 @@ def test_ipv6_targets_stand_in_brackets() -> None:
 @given(st.floats(0, 1e9))
 def test_time_is_an_int32_and_wraps(t: float) -> None:
     assert 0 <= milliseconds(t) < 2**31
+
+
+def test_the_state_goes_out_every_second_without_frames(receiver: socket.socket) -> None:
+    output = OscOutput(Osc(targets=[f"127.0.0.1:{receiver.getsockname()[1]}"]))
+    output.step(frame(0.0), 0.0, {"/s2e/health": ("ok",)})
+    assert "/s2e/frame" in values(receiver.recv(65536))
+    output.step(None, 0.1, {"/s2e/health": ("ok",)})
+    output.step(None, 0.2, {"/s2e/health": ("the renderer fails",)})
+    assert values(receiver.recv(65536)) == {"/s2e/health": ["the renderer fails"]}
+    output.step(None, 1.05, {"/s2e/health": ("the renderer fails",)})
+    assert values(receiver.recv(65536)) == {"/s2e/health": ["the renderer fails"]}
+    output.close()

@@ -1,5 +1,7 @@
 """The window: what is on the screen follows keys, health and size, whether or not there are new pixels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ class Screen:
 
     def key(self) -> int:
         key, self.pressed = self.pressed[:1], self.pressed[1:]
-        return ord(key) if key else -1
+        return ord(key) if key else -1  # any number up to 0x10FFFF
 
 
 @pytest.fixture
@@ -104,3 +106,14 @@ def test_nothing_is_put_up_anew_while_nothing_changes(screen: Screen) -> None:
     before = len(screen.pictures)
     window.step(None, WELL, 2.0)
     assert len(screen.pictures) == before
+
+
+@pytest.mark.parametrize("code", [0xFF51, 0xFF53, 0xFFBE, 0x8FF1B, 0xFFE1])
+def test_a_key_without_a_character_does_nothing(screen: Screen, code: int, tmp_path: Path) -> None:
+    """The left arrow's low byte is a Q, the right one's an S."""
+    window = WindowOutput(WindowSettings(hud=False, snapshots=tmp_path), lambda index: pytest.fail("a face was asked for"))
+    window.step(FRAME, WELL, 0.0)
+    press(window, screen, chr(code))
+    assert not window.quit and not list(tmp_path.iterdir())
+    press(window, screen, chr(0x100000 + ord("q")))  # with a lock of the keyboard on
+    assert window.quit

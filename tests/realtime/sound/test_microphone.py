@@ -119,3 +119,37 @@ def test_a_device_that_fails_while_it_is_closed_or_looked_for_comes_back(
     microphone._try_again()
     assert microphone.health == ""
     assert len(streams) == 2
+
+
+def lost(wanted: str, monkeypatch: pytest.MonkeyPatch, *now: Device) -> Microphone:
+    """That was opened, lost, and looked for among the devices there are `now`."""
+    before = [Device(0, "desk", "ALSA", 1, 16_000, True), Device(1, "stage", "ALSA", 1, 16_000, False)]
+    monkeypatch.setattr(module, "input_devices", lambda _: before)
+    microphone = Microphone(wanted, MonotonicClock())
+    microphone._open()
+    microphone._lost = True
+    monkeypatch.setattr(module, "input_devices", lambda _: list(now))
+    microphone._try_again()
+    return microphone
+
+
+def test_a_number_never_means_another_device(streams: list[Stream], monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, other = Device(0, "desk", "ALSA", 1, 16_000, True), Device(1, "capture", "ALSA", 1, 16_000, False)
+    assert "'stage'" in lost("1", monkeypatch, desk, other).health
+    moved = lost("1", monkeypatch, desk, other, Device(2, "stage", "ALSA", 1, 16_000, False))
+    assert moved.health == "" and moved._device.index == 2
+
+
+def test_another_default_takes_over_by_name(
+    streams: list[Stream], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    microphone = lost("", monkeypatch, Device(0, "laptop", "ALSA", 1, 16_000, True))
+    assert microphone.health == "" and "'laptop'" in microphone.description
+    assert "'laptop'" in caplog.text and "took over from 'desk'" in caplog.text
+
+
+def test_the_lost_default_is_taken_again_where_it_is_no_default_any_more(
+    streams: list[Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Device(0, "laptop", "ALSA", 1, 16_000, True), Device(1, "desk", "ALSA", 1, 16_000, False)
+    assert "'desk'" in lost("", monkeypatch, *both).description

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.sound.ring import ANCHOR_BLOCKS, Ring
+from realtime.sound.ring import RECENT_SECONDS, Ring
 
 
 def ramp(begin: int, n: int) -> np.ndarray:
@@ -67,12 +67,31 @@ def test_time_follows_the_earliest_arrival_and_ignores_late_blocks() -> None:
     assert ring.time_of(ring.written) == pytest.approx(6.0)
 
 
-def test_time_follows_a_gap_in_the_sound() -> None:
+@pytest.mark.parametrize("block", [0.005, 0.02, 0.2])
+@pytest.mark.parametrize("gap", [0.2, 0.7, 5.0])
+def test_time_follows_a_gap_in_the_sound_at_once(block: float, gap: float) -> None:
     ring = Ring(1000, 1)
-    for k in range(2 * ANCHOR_BLOCKS):
-        gap = 0.5 if k >= ANCHOR_BLOCKS else 0.0
-        ring.write(ramp(0, 20), (k + 1) * 0.02 + gap)
-    assert ring.time_of(ring.written) == pytest.approx(2 * ANCHOR_BLOCKS * 0.02 + 0.5)
+    n = round(1000 * block)
+    for k in range(1, round(6 / block)):
+        ring.write(ramp(0, n), k * block)
+    before = ring.written
+    while ring.written < before + 1000 * RECENT_SECONDS + n:
+        ring.write(ramp(0, n), (ring.written + n) / 1000 + gap)
+    assert ring.time_of(ring.written) == pytest.approx(ring.written / 1000 + gap)
+
+
+def test_a_burst_after_a_pause_is_no_gap() -> None:
+    ring = Ring(1000, 1)
+    for k in range(300):
+        ring.write(ramp(0, 20), 0.02 * (k + 1) if not 100 <= k < 130 else 0.02 * 130)
+    assert ring.time_of(ring.written) == pytest.approx(6.0)
+
+
+def test_slow_drift_is_followed() -> None:
+    ring = Ring(1000, 1)
+    for k in range(5000):
+        ring.write(ramp(0, 20), 0.02 * 1.001 * (k + 1))
+    assert ring.time_of(ring.written) == pytest.approx(100.1, abs=0.01)
 
 
 def test_after_a_restart_only_the_new_arrivals_count() -> None:
