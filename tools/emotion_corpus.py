@@ -103,7 +103,8 @@ def _votes(row: dict[str, str]) -> tuple[float, ...] | None:
 def decode(path: Path) -> Sound:
     """Any sound file -> 16 kHz mono, full scale 1. Raises UserError if it is no sound or is damaged."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:  # titles come in any encoding, and are not read
+        # Absolute: FFmpeg takes what stands before a colon for a protocol. Titles come in any encoding, and are not read.
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
             frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
             frames += resampler.resample(None)

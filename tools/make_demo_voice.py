@@ -175,7 +175,8 @@ def perform(voices: Path) -> tuple[Sound, list[tuple[str, float, float]]]:
 def write_opus(path: Path, sound: Sound) -> None:
     """Mono Opus; written beside and renamed."""
     part = path.with_suffix(".part")
-    with av.open(str(part), "w", format="opus") as container:
+    # Absolute: FFmpeg takes what stands before a colon for a protocol.
+    with av.open(str(part.absolute()), "w", format="opus") as container:
         stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono")
         stream.bit_rate = _BIT_RATE
         frame = av.AudioFrame.from_ndarray(sound.astype(np.float32)[None], format="fltp", layout="mono")

@@ -47,7 +47,8 @@ class VideoOutput:
         format_name = format_of(path)
         if path.is_dir():
             raise UserError(f"video file {path} cannot be written (it is a folder); name a file")
-        self._path, self._part = path, path.with_name(f".{path.name}.part")
+        # Absolute: FFmpeg takes what stands before a colon for a protocol.
+        self._path, self._part = path, path.with_name(f".{path.name}.part").absolute()
         try:
             self._part.touch()
         except OSError as error:

@@ -80,7 +80,8 @@ class SoundFile:
                     yield from self._arrays(resampler.resample(None))
 
     def _open(self) -> av.container.InputContainer:
-        return av.open(str(self.path), metadata_errors="replace")  # titles and names come in any encoding, and are not read
+        # Absolute: FFmpeg takes what stands before a colon for a protocol. Titles come in any encoding, and are not read.
+        return av.open(str(self.path.absolute()), metadata_errors="replace")
 
     def _stream(self, container: av.container.InputContainer) -> AudioStream:
         if not container.streams.audio:

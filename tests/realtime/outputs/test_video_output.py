@@ -131,6 +131,12 @@ def test_until_it_is_finished_the_file_has_another_name(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
 
 
+def test_a_name_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    play(Path("12:30.mp4"), Ring(16_000, 1), seconds=1)
+    assert [file.name for file in tmp_path.iterdir()] == ["12:30.mp4"]
+
+
 def test_a_discarded_video_leaves_no_file(tmp_path: Path) -> None:
     video = VideoOutput(tmp_path / "a.mp4", 64, FPS, Ring(16_000, 1))
     video.step(Frame(0, Controls(0.0, np.eye(5, dtype=np.float32)[1], 1.0, {}), None, 0.0, np.zeros((64, 64, 3), np.uint8)))

@@ -39,6 +39,12 @@ def test_a_wav_comes_back_sample_by_sample(tmp_path: Path, rate: int, channels: 
     np.testing.assert_allclose(np.concatenate(blocks), samples, atol=1e-4)
 
 
+def test_a_name_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wav(tmp_path / "take12:30.wav", noise(1600), 16_000)
+    monkeypatch.chdir(tmp_path)
+    assert len(np.concatenate(list(SoundFile(Path("take12:30.wav")).blocks()))) == 1600
+
+
 def test_six_channels_become_two(tmp_path: Path) -> None:
     sound = SoundFile(write_wav(tmp_path / "a.wav", noise(4800, 6), 48_000))
     assert np.concatenate(list(sound.blocks())).shape == (4800, 2)
