@@ -15,9 +15,9 @@ class UserError(Exception):
 
 
 def exit_on_user_error(main: Callable[P, int | None]) -> Callable[P, int]:
-    """Wrap a command's `main`: a `UserError` becomes one line on stderr and exit code 2, Ctrl-C 130, SIGTERM 143.
+    """Wrap a command's `main`: a `UserError` becomes one line on stderr and exit code 2, Ctrl-C 130, SIGTERM 143, SIGHUP 129.
 
-    Both leave through every `finally`, so that nothing half-written and no process stays behind.
+    All leave through every `finally`, so that nothing half-written and no process stays behind.
     """
 
     @functools.wraps(main)
@@ -34,19 +34,30 @@ def exit_on_user_error(main: Callable[P, int | None]) -> Callable[P, int]:
     return wrapped
 
 
+def ending_signals() -> list[signal.Signals]:
+    """SIGTERM, as service managers and `timeout` send it, and SIGHUP, of a terminal that closes, unless `nohup` silenced it."""
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, hangup]
+
+
 @contextlib.contextmanager
 def _ending_well() -> Iterator[None]:
-    """SIGTERM, as service managers and `timeout` send it, ends Python on the spot; here it becomes an exception."""
+    """The signals that end Python on the spot become an exception."""
     try:
-        before = signal.signal(signal.SIGTERM, _exit)
+        before = {number: signal.signal(number, _exit) for number in ending_signals()}
     except ValueError:  # only a process's first thread may say what a signal does
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _exit(number: int, _frame: object) -> NoReturn:
+    if number != signal.SIGTERM:
+        signal.signal(number, signal.SIG_IGN)  # it comes twice, from the kernel and from the shell
     raise SystemExit(128 + number)

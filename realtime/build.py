@@ -15,7 +15,7 @@ import torch
 from engine.backend import BACKENDS
 from engine.choose import open_backend
 from models.emotion.prosody import ProsodyTracker
-from models.errors import UserError
+from models.errors import UserError, ending_signals
 from models.files import check_place
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
@@ -118,13 +118,14 @@ def play_live(settings: Settings) -> dict[str, Any]:
 
 
 def stop_at_signals(stop: Callable[[], None]) -> None:
-    """The first Ctrl-C or SIGTERM calls `stop`, which waits for every stage; a second one does what it did before: the renderer
-    may be building an engine for minutes."""
+    """The first Ctrl-C, SIGTERM or SIGHUP calls `stop`, which waits for every stage; a second one does what it did before: the
+    renderer may be building an engine for minutes. Not so SIGHUP: it comes twice, from the kernel and from the shell."""
 
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, *ending_signals())}
 
     def first(number: int, _: object) -> None:
-        signal.signal(number, before[signal.Signals(number)])
+        if number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, before[signal.Signals(number)])
         stop()
 
     for number in before:

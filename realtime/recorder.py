@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import threading
 from typing import Final
 
 from models.errors import UserError
@@ -20,6 +21,7 @@ class Recorder:
     def __init__(self, video: VideoOutput) -> None:
         self._video = video
         self._queue: queue.Queue[Frame] = queue.Queue(LONGEST)
+        self._finished = threading.Event()
         self.dropped = 0
 
     @property
@@ -45,9 +47,21 @@ class Recorder:
         """Write what still waits and finish the file. A file that can't be finished is named, and no reason not to end well."""
         if not self.recording:  # `step` said so
             return
+        # Ctrl-C interrupts the main thread wherever it is; half a trailer written, the file would be lost.
+        finishing = threading.Thread(target=self._finish, name="end of the video")
+        try:
+            finishing.start()
+            finishing.join()
+        except (KeyboardInterrupt, SystemExit):
+            self._finished.wait()  # the thread cannot be joined where `start` was interrupted
+            raise
+
+    def _finish(self) -> None:
         try:
             while not self._queue.empty():
                 self._video.step(self._queue.get_nowait())
             self._video.close()
         except UserError as error:
             log.error("%s", error)
+        finally:
+            self._finished.set()

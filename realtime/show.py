@@ -1,5 +1,6 @@
 """The show: owns the stages and gives them threads (live) or one loop on the virtual clock (offline)."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -65,9 +66,7 @@ class Stages:
             self.stats.add("hearing", time.perf_counter() - began)
 
     def close(self) -> None:
-        """Let go of files and sockets."""
-        if self.video:
-            self.video.close()
+        """Let go of sockets and processes; the video is closed by who writes it."""
         if self.osc:
             self.osc.close()
         self.faces.close()
@@ -96,6 +95,8 @@ def run_offline(
         if stages.osc:
             stages.osc.step(frame, t, {"/s2e/heartbeat": (int(t),)})
         number += 1
+    if stages.video:
+        stages.video.close()
     stages.close()
     return {"frames": number, "seconds": round(number / fps, 3), "lost samples": stages.listener.lost, **stages.stats.summary()}
 
@@ -207,14 +208,18 @@ class LiveShow:
 
     def _close(self) -> None:
         self._stop.set()
-        self._source.close()
         for worker in self._workers:
-            worker.stop()
-        if self._recorder:
-            self._recorder.close()
-        if self._window:
-            self._window.close()
-        self._stages.close()
+            worker.end_soon()
+        # From the last to the first, each in any case: a second Ctrl-C ends the waiting, and the video is finished all the same.
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._stages.close)
+            if self._window:
+                stack.callback(self._window.close)
+            if self._recorder:
+                stack.callback(self._recorder.close)
+            for worker in reversed(self._workers):
+                stack.callback(worker.stop)
+            stack.callback(self._source.close)
 
     def _report(self, played: float) -> dict[str, Any]:
         drops = {"window": self._for_window.dropped} if self._window else {}

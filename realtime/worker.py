@@ -31,9 +31,13 @@ class Worker:
         """Begin."""
         self._thread.start()
 
+    def end_soon(self) -> None:
+        """Finish the step under way and end; returns at once."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Finish the step under way and end; returns when it has."""
-        self._stop.set()
+        self.end_soon()
         if self._thread.is_alive():
             self._thread.join()
 

@@ -19,7 +19,7 @@ def cleaning_up(done: list[str]) -> Iterator[None]:
         done.append("cleaned up")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, code: int) -> None:
     done: list[str] = []
 
@@ -39,6 +39,36 @@ def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, c
         assert signal.getsignal(number) == before
         signal.signal(signal.SIGINT, outside)
     assert (ended, done) == (code, ["cleaned up"])
+
+
+def test_a_command_under_nohup_outlives_its_terminal() -> None:
+    @exit_on_user_error
+    def command() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    outside = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert command() == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, outside)
+
+
+def test_a_terminal_that_hangs_up_twice_does_not_break_into_the_end() -> None:
+    done: list[str] = []
+
+    @exit_on_user_error
+    def command() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(10)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            done.append("cleaned up")
+
+    with pytest.raises(SystemExit):
+        command()
+    assert done == ["cleaned up"]
 
 
 def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,3 +52,27 @@ def test_the_first_signal_stops_the_show_and_the_second_ends_it(number: signal.S
     finally:
         for one, before in outside.items():
             signal.signal(one, before)
+
+
+def test_a_terminal_that_closes_stops_the_show_however_often_it_says_so() -> None:
+    asked: list[str] = []
+    outside = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        stop_at_signals(lambda: asked.append("stop"))
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+        assert asked == ["stop", "stop"]
+    finally:
+        for one, before in outside.items():
+            signal.signal(one, before)
+
+
+def test_a_show_under_nohup_outlives_its_terminal() -> None:
+    outside = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop_at_signals(lambda: pytest.fail("the show was stopped"))
+        signal.raise_signal(signal.SIGHUP)
+    finally:
+        for one, before in outside.items():
+            signal.signal(one, before)

@@ -1,7 +1,11 @@
 """The show: the same stages in one loop or on threads, and a report of what happened."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -170,3 +174,46 @@ def test_a_video_on_a_full_disk_is_given_up_and_the_show_goes_on(tmp_path: Path,
     assert report["milliseconds"]["engine"]["n"] > 5
     assert [record.exc_info for record in caplog.records if "the disk is full" in record.message] == [False]
     parts.video.discard()
+
+
+def frames_in(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_second_interrupt_while_the_stages_are_waited_for_leaves_a_whole_video(tmp_path: Path) -> None:
+    class Impatient(Tone):
+        def close(self) -> None:
+            raise KeyboardInterrupt
+
+    clock = MonotonicClock()
+    source = Impatient(clock)
+    parts = stages(clock, source.ring, Engine())
+    parts.video = VideoOutput(tmp_path / "a.mp4", 64, 25, source.ring)
+    with pytest.raises(KeyboardInterrupt):
+        LiveShow(parts, source, None, fps=50).run(seconds=0.3)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    assert frames_in(tmp_path / "a.mp4") > 1
+
+
+def test_a_second_interrupt_while_the_video_is_finished_leaves_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = MonotonicClock()
+    source = Tone(clock)
+    parts = stages(clock, source.ring, Engine())
+    parts.video = video = VideoOutput(tmp_path / "a.mp4", 64, 25, source.ring)
+    finish = video.close
+
+    def slowly() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        finish()
+
+    monkeypatch.setattr(video, "close", slowly)
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            LiveShow(parts, source, None, fps=50).run(seconds=0.3)
+    finally:
+        signal.signal(signal.SIGINT, outside)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    assert frames_in(tmp_path / "a.mp4") > 1
