@@ -1,5 +1,7 @@
 """Open Sound Control out: one bundle per frame to every target, state on change and every second (docs/osc.md)."""
 
+import contextlib
+import errno
 import ipaddress
 import logging
 import socket
@@ -51,7 +53,7 @@ class OscOutput:
 
     @property
     def failures(self) -> int:
-        """Packets that could not be sent."""
+        """Packets that could not be sent, or that nobody took as far as the system was told."""
         return sum(target.failures for target in self._targets)
 
     def step(self, frame: Frame | None, t_handed: float, state: dict[str, tuple[Value, ...]]) -> None:
@@ -83,37 +85,69 @@ class OscOutput:
 
 class _Target:
     def __init__(self, text: str, settings: Osc) -> None:
-        self.name, self.failures = text, 0
+        self.name, self.failures, self._settings = text, 0, settings
         host, port = parse_target(text)
         try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             raise UserError(
                 f"OSC target {text!r}: the host is not known ({error}); name an address or a host that resolves"
             ) from error
-        self._address: tuple[Any, ...] = address
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        if settings.broadcast:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        if ipaddress.ip_address(str(self._address[0]).partition("%")[0]).is_multicast:
-            if family == socket.AF_INET6:
-                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, settings.ttl)
-            else:
-                self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, settings.ttl)
+        # IPv4 first: most receivers are bound to nothing else, and no other sign of it ever comes back.
+        best = min(answers, key=lambda answer: answer[0] != socket.AF_INET)
+        self._family: socket.AddressFamily = best[0]
+        self._address: tuple[Any, ...] = best[4]
+        self._multicast = ipaddress.ip_address(str(self._address[0]).partition("%")[0]).is_multicast
+        self._connected = False
+        self._socket: socket.socket | None = None
 
     def send(self, packet: bytes) -> None:
         try:
-            self._socket.sendto(packet, self._address)
+            self._socket = self._socket or self._open()
+            try:
+                self._put(self._socket, packet)
+            except ConnectionError:  # tells of the packet before, and this one has not been sent
+                self._count("nobody listens there")
+                self._put(self._socket, packet)
         except OSError as error:
-            if isinstance(error, PermissionError):
-                error = PermissionError("a broadcast address must be allowed with osc.broadcast = true")
-            if not self.failures:
-                log.warning("OSC to %s cannot be sent (%s); it is tried again with every frame", self.name, error)
-            self.failures += 1
+            forbidden = error.errno == errno.EACCES and not self._settings.broadcast
+            self._count("a broadcast address must be allowed with osc.broadcast = true" if forbidden else error)
+            if not isinstance(error, BlockingIOError):
+                self.close()  # a connected socket keeps to the network it was made in; the next packet gets a new one
 
     def close(self) -> None:
-        self._socket.close()
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+    def _open(self) -> socket.socket:
+        """Connected where that is possible: only then the system says that nobody listens."""
+        opened = socket.socket(self._family, socket.SOCK_DGRAM)
+        opened.setblocking(False)
+        self._connected = False
+        if self._multicast and self._family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, self._settings.ttl)
+        elif self._multicast:
+            opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, self._settings.ttl)
+        else:
+            # Before broadcast is allowed: so the system refuses what it knows for a broadcast address, by whatever netmask.
+            with contextlib.suppress(OSError):
+                opened.connect(self._address)
+                self._connected = True
+        if self._settings.broadcast:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        return opened
+
+    def _put(self, opened: socket.socket, packet: bytes) -> None:
+        if self._connected:
+            opened.send(packet)
+        else:
+            opened.sendto(packet, self._address)
+
+    def _count(self, reason: object) -> None:
+        if not self.failures:
+            log.warning("OSC to %s cannot be sent (%s); it is tried again with every frame", self.name, reason)
+        self.failures += 1
 
 
 def frame_messages(frame: Frame, t_handed: float) -> Iterator[Message]:

@@ -1,5 +1,6 @@
 """OSC out: the table of docs/osc.md, as packets that a host can read."""
 
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -92,6 +93,79 @@ def test_an_unreachable_target_is_counted_and_the_show_goes_on() -> None:
         output.step(frame(t), t, {})
     assert output.failures == 2
     output.close()
+
+
+def test_a_name_of_both_kinds_means_ipv4(receiver: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = receiver.getsockname()[1]
+    answers = [
+        (socket.AF_INET6, socket.SOCK_DGRAM, 17, "", ("::1", port, 0, 0)),
+        (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.1", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    output = OscOutput(Osc(targets=[f"localhost:{port}"]))
+    output.step(frame(), 1.0, {})
+    assert values(receiver.recv(65536))
+    output.close()
+
+
+def test_packets_nobody_takes_are_counted_until_somebody_listens(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        address = gone.getsockname()
+    output = OscOutput(Osc(targets=[f"127.0.0.1:{address[1]}"]))
+    for t in (0.0, 0.1, 0.2):
+        output.step(frame(t), t, {})
+    assert output.failures == 2  # of the third nothing is known yet
+    assert [record.message for record in caplog.records if "nobody listens" in record.message] == [caplog.messages[0]]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as late:
+        late.bind(address)
+        late.settimeout(5)
+        output.step(frame(0.3), 0.3, {})
+        assert values(late.recv(65536))["/s2e/frame"][1] == 250
+    output.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "broadcast", "says"),
+    [
+        (errno.EACCES, False, "osc.broadcast = true"),
+        (errno.EACCES, True, "told by the system"),
+        (errno.EPERM, False, "told by the system"),
+    ],
+)
+def test_only_a_forbidden_broadcast_is_put_down_to_the_setting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int, broadcast: bool, says: str
+) -> None:
+    class Refused(socket.socket):
+        def send(self, *_: object) -> int:
+            raise OSError(number, "told by the system")
+
+    monkeypatch.setattr(socket, "socket", Refused)
+    output = OscOutput(Osc(targets=["127.0.0.1:9"], broadcast=broadcast))
+    output.step(frame(), 1.0, {})
+    output.step(frame(), 1.1, {})
+    output.close()
+    assert output.failures == 2
+    assert len(caplog.messages) == 1 and says in caplog.messages[0]
+
+
+@pytest.mark.parametrize("target", ["255.255.255.255:9", "239.1.2.3:9"])
+def test_what_goes_to_many_stays_unconnected(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[object] = []
+
+    class Watched(socket.socket):
+        def send(self, *_: object) -> int:
+            pytest.fail("it was connected")
+
+        def sendto(self, _: object, address: object) -> int:
+            sent.append(address)
+            return 0
+
+    monkeypatch.setattr(socket, "socket", Watched)
+    output = OscOutput(Osc(targets=[target], broadcast=True))
+    output.step(frame(), 1.0, {})
+    output.close()
+    assert sent == [(target.partition(":")[0], 9)]
 
 
 @pytest.mark.parametrize(
