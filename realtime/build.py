@@ -66,6 +66,10 @@ def check(settings: Settings) -> None:
     if video := settings.video.file:
         format_of(video)
         check_place(video, "video file")
+    snapshots = settings.window.snapshots
+    # A show in a folder that can't be written to is none the worse where no snapshots were thought of.
+    if settings.window.enabled and not settings.audio.offline and snapshots != Path():
+        check_place(snapshots / "snapshot.png", "snapshot")
 
 
 def play_offline(settings: Settings) -> dict[str, Any]:

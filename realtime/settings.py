@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from models.errors import UserError
@@ -25,10 +25,27 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+def _at_home(path: Path) -> Path:
+    """A shell expands `~` on its command line, but not behind `=`, and nobody does in a file. Raises ValueError."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home folder is not known; write the whole path") from error
+
+
+def _config(text: str) -> Path:
+    return _at_home(Path(text))
+
+
 class Section(BaseModel):
-    """A branch of the tree: immutable, unknown keys refused."""
+    """A branch of the tree: immutable, unknown keys refused, `~` in paths expanded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        return _at_home(value) if isinstance(value, Path) else value
 
 
 def option(default: Any, description: str, *, flag: str = "", metavar: str = "", unit: str = "", **limits: Any) -> Any:
@@ -50,6 +67,11 @@ class Audio(Section):
     speaker: bool = option(True, "let a file be heard on the default output while it plays")
     gain: float = option(0.0, "added to the sound before anything else", unit="dB", ge=-30, le=30)
     block: float = option(0.02, "length of the blocks asked of the sound device", unit="s", ge=0.005, le=0.2)
+
+    @field_validator("source")
+    @classmethod
+    def _expand_file(cls, value: str) -> str:
+        return str(_at_home(Path(value))) if value.startswith("~") else value
 
 
 class Hearing(Section):
@@ -246,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting of the tree (docs/settings.md)"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with the same tree")
+    parser.add_argument("--config", type=_config, metavar="FILE", help="a TOML file with the same tree")
     parser.add_argument("--list-devices", action="store_true", help="name the sound devices and end")
     return parser
 

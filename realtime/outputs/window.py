@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from itertools import chain, count
 from typing import Final
 
 import cv2
@@ -143,14 +144,16 @@ class WindowOutput:
     def _snapshot(self) -> None:
         if self._frame is None:
             return
-        path = self._settings.snapshots / time.strftime("speech2expression-%Y%m%d-%H%M%S.png")
+        name = time.strftime("speech2expression-%Y%m%d-%H%M%S")
         ok, png = cv2.imencode(".png", np.ascontiguousarray(self._frame.pixels[..., ::-1]))
         assert ok
+        names = (f"{name}{suffix}.png" for suffix in chain([""], (f"-{k}" for k in count(2))))
         try:
+            path = next(path for path in map(self._settings.snapshots.joinpath, names) if not path.exists())
             with written_beside(path) as beside:
                 beside.write_bytes(png.tobytes())
             log.info("snapshot %s", path)
-        except UserError as error:
+        except (UserError, OSError) as error:
             log.warning("no snapshot: %s", error)
 
     def _notice_closing(self) -> None:

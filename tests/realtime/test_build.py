@@ -31,6 +31,14 @@ def test_what_can_be_told_from_the_settings_is_told_first(
         build.play(settings)
 
 
+def test_a_folder_for_snapshots_that_does_not_exist_is_told_first_where_there_is_a_window() -> None:
+    arguments = ["--set", "window.snapshots=none"]
+    with pytest.raises(UserError, match="the folder none does not exist"):
+        build.check(load(arguments)[0])
+    build.check(load([*arguments, "--no-window"])[0])
+    build.check(load([*arguments, "--offline"])[0])
+
+
 def test_an_unknown_host_is_told_before_any_network_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "open_classifier", lambda _: pytest.fail("the classifier was opened before"))
     settings, _ = load(["--audio", "demo", "--offline", "--osc", "no-such-host.invalid:9"])

@@ -105,3 +105,23 @@ def test_any_assignment_is_taken_or_refused(text: str) -> None:
 def test_not_a_number_is_refused() -> None:
     with pytest.raises(UserError):
         load(["--set", "expression.strength=nan"])
+
+
+def test_the_home_folder_is_meant_by_a_tilde_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "show.toml").write_text('[audio]\nsource = "~/voice.wav"\n[video]\nfile = "~/face.mp4"\n')
+    settings, _ = load(["--config=~/show.toml", "--set", "window.snapshots=~", "--stats=~/times.json"])
+    assert settings.audio.source == str(tmp_path / "voice.wav")
+    assert settings.video.file == tmp_path / "face.mp4"
+    assert settings.window.snapshots == tmp_path
+    assert settings.run.stats == tmp_path / "times.json"
+    paths = [(section, key) for section, key, field in walk() if "Path" in str(field.annotation)]
+    for section, key in paths:
+        tree, _ = load(["--set", f"{section}.{key}=~/x"])
+        assert getattr(getattr(tree, section), key) == tmp_path / "x"
+    assert len(paths) >= 7
+
+
+def test_a_home_folder_that_is_not_known_is_refused() -> None:
+    with pytest.raises(UserError, match=r"video\.file: .*home folder is not known"):
+        load(["--set", "video.file=~no-such-user/face.mp4"])

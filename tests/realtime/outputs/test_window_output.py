@@ -100,6 +100,15 @@ def test_digits_ask_for_faces(screen: Screen) -> None:
     assert asked == [0, 8, -1]
 
 
+def test_every_snapshot_is_kept(screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "strftime", lambda _: "now")
+    window = WindowOutput(WindowSettings(snapshots=tmp_path), lambda index: None)
+    window.step(FRAME, WELL, 0.0)
+    for _ in range(3):
+        press(window, screen, "s")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["now-2.png", "now-3.png", "now.png"]
+
+
 def test_nothing_is_put_up_anew_while_nothing_changes(screen: Screen) -> None:
     window = opened()
     press(window, screen, "?")
