@@ -55,7 +55,7 @@ class SoundFile:
         except av.FFmpegError as error:
             raise UserError(f"{path} cannot be read as sound ({error.strerror}); name a sound file that exists") from error
         if first is None:
-            raise UserError(f"{path} holds a sound stream without samples that can be read; name a file with sound in it")
+            raise UserError(self._why_nothing())
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The whole sound as float32 (n, channels) blocks of the block length, the last one shorter.
@@ -82,6 +82,18 @@ class SoundFile:
     def _open(self) -> av.container.InputContainer:
         # Absolute: FFmpeg takes what stands before a colon for a protocol. Titles come in any encoding, and are not read.
         return av.open(str(self.path.absolute()), metadata_errors="replace")
+
+    def _why_nothing(self) -> str:
+        """Why no sample comes out: none goes in, or FFmpeg knows no mix of that many channels, as of 9, 18 or 32."""
+        frame = None
+        with contextlib.suppress(av.FFmpegError), self._open() as container:
+            frame = next(container.decode(self._stream(container)), None)
+        if frame is not None and frame.samples and frame.layout.nb_channels > 2:
+            return (
+                f"{self.path} holds {frame.layout.nb_channels} channels, which can't be mixed; choose the voice's, the first "
+                "say, with ffmpeg -i FILE -af 'pan=mono|c0=c0' voice.wav"
+            )
+        return f"{self.path} holds a sound stream without samples that can be read; name a file with sound in it"
 
     def _stream(self, container: av.container.InputContainer) -> AudioStream:
         if not container.streams.audio:
