@@ -72,7 +72,7 @@ def noise_as_inputs(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
     inputs = []
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Constant" and len(node.shape) == 4 and node.shape[:2] == [1, 1] and node.shape[2] > 4:
-            plane = openvino.opset13.parameter(node.shape, np.float32, f"noise_{len(planes)}")
+            plane = openvino.opset13.parameter(node.shape, np.float32, name=f"noise_{len(planes)}")
             plane.output(0).set_names({plane.get_friendly_name()})
             for reader in node.output(0).get_target_inputs():
                 reader.replace_source_output(plane.output(0))

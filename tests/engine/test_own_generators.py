@@ -12,7 +12,7 @@ import torch
 from full_size_engines import LAYOUTS, NAMES, Read, config_of, read_and_build
 from reference_generators import OFFICIAL, REFERENCE, reference_generator
 
-from engine import export
+from engine import export, openvino
 from engine.choose import open_backend
 from engine.export import onnx_file
 from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend
@@ -78,6 +78,15 @@ def test_noise_of_stylegan2_is_fed_to_openvino_and_not_multiplied_into_every_cha
     pixels = Pixels(reference_generator("sg2-32"), 32).eval()
     planes = noise_as_inputs(openvino_core().read_model(onnx_file(pixels)))
     assert sorted(plane.shape[2] for plane in planes.values()) == [8, 8, 16, 16, 32, 32]
+
+
+def test_openvino_finds_what_it_compiled_whatever_was_read_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Names that count the nodes of the whole process would make another network of it each time."""
+    pixels = Pixels(reference_generator("sg2-32"), 32).eval()
+    monkeypatch.setattr(openvino, "cache_folder", lambda name: tmp_path)
+    for _ in range(2):
+        OpenVinoBackend(pixels, "f32").close()
+    assert len(list(tmp_path.rglob("*.blob"))) == 1
 
 
 def test_another_clamp_is_another_graph() -> None:
