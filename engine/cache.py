@@ -1,4 +1,4 @@
-"""What was measured once on this machine and need not be measured again: small notes in the user's cache folder."""
+"""What was measured or compiled once on this machine and need not be again: small notes, and folders for compilers to fill."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from models.files import cache_folder, written_beside
+from models.files import cache_folder, note_use, written_beside
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,16 @@ def remember(subject: str, key: dict[str, Any], value: Any) -> None:
             beside.write_text(json.dumps({"key": key, "value": value}, indent=1), encoding="utf-8")
     except UserError as error:
         log.warning("what was measured is not kept: %s", error)
+
+
+def compiled_folder(library: str, version: str, what: str) -> Path:
+    """Where `library` keeps what it compiled of `what`: a folder of its own, for its files have names that only it can read.
+
+    Used now, so that it stays as long as `what` is drawn with this version. Raises UserError where it can't be made.
+    """
+    folder = cache_folder(f"{library}/{what}_{version}")
+    note_use(folder)
+    return folder
 
 
 def _note(subject: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Final
 
 import torch
 
-from models.files import cache_folder, written_beside
+from models.files import cache_folder, note_use, written_beside
 from models.stylegan.pixels import Pixels
 
 INPUT: Final = "ws"
@@ -41,6 +41,7 @@ def onnx_file(pixels: Pixels) -> Path:
     """
     path = cache_folder("graphs") / f"{graph_key(pixels)}.onnx"
     if path.exists():
+        note_use(path)
         return path
     log.info("exporting the %d² graph once, to %s", pixels.size, path)
     example = torch.zeros(1, pixels.generator.num_ws, pixels.generator.w_dim)

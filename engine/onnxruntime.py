@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backend import Backend
-from engine.cache import processor
-from engine.export import INPUT, OUTPUT, onnx_file
+from engine.cache import compiled_folder, processor
+from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
-from models.files import cache_folder
 from models.stylegan.pixels import Pixels
 
 log = logging.getLogger(__name__)
@@ -32,19 +31,19 @@ class Provider:
     device    the same for people
     half      draws the float16 graph
     plugin    the package that brings it, where it is not part of ONNX Runtime's own
-    options   what it is opened with; where it may keep what it compiled is asked for when it is opened
+    options   what it is opened with, for a graph and a version of ONNX Runtime: where it keeps what it compiled, say
     """
 
     name: str
     device: str
     half: bool
     plugin: str = ""
-    options: Callable[[], dict[str, str]] = dict
+    options: Callable[[Pixels, str], dict[str, str]] = lambda pixels, version: {}
 
 
-def _kept(option: str, **others: str) -> Callable[[], dict[str, str]]:
+def _kept(option: str, **others: str) -> Callable[[Pixels, str], dict[str, str]]:
     """Options of a provider that keeps compiled networks in the folder named by `option`."""
-    return lambda: {**others, option: str(cache_folder("onnxruntime"))}
+    return lambda pixels, version: {**others, option: str(compiled_folder("onnxruntime", version, graph_key(pixels)))}
 
 
 PROVIDERS: Final = (
@@ -87,7 +86,7 @@ class OnnxRuntimeBackend(Backend):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         graph = None
         try:
-            providers = _choose(ort, provider, options)
+            providers = _choose(ort, provider, options, pixels)
             graph = onnx_file(pixels.in_half_precision() if provider.half else pixels)
             self._session = ort.InferenceSession(graph, options, providers=providers, enable_fallback=0)
             if self._session.get_providers()[0] != provider.name:
@@ -121,12 +120,12 @@ def errors_of(ort: ModuleType) -> tuple[type[Exception], ...]:
     return (RuntimeError, *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)))
 
 
-def _choose(ort: ModuleType, provider: Provider, options: Any) -> list[tuple[str, dict[str, str]]] | None:
+def _choose(ort: ModuleType, provider: Provider, options: Any, pixels: Pixels) -> list[tuple[str, dict[str, str]]] | None:
     """What to open a session with: a list of providers, or None once a plugin's devices are in `options`. Raises UserError."""
     if not provider.plugin:
         if provider.name not in ort.get_available_providers():
             raise UserError(f"{provider.name} is not part of this ONNX Runtime")
-        return [(provider.name, provider.options())]
+        return [(provider.name, provider.options(pixels, ort.__version__))]
     try:
         plugin = importlib.import_module(provider.plugin)
     except (ImportError, OSError) as error:
@@ -135,7 +134,7 @@ def _choose(ort: ModuleType, provider: Provider, options: Any) -> list[tuple[str
         ort.register_execution_provider_library(provider.name, plugin.get_library_path())
     if not (devices := _devices(ort, provider)):
         raise UserError(f"{provider.name} finds no GPU that it can use")
-    options.add_provider_for_devices(devices[:1], provider.options())
+    options.add_provider_for_devices(devices[:1], provider.options(pixels, ort.__version__))
     return None
 
 

@@ -17,7 +17,6 @@ from engine import cache
 from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
-from models.files import cache_folder
 from models.openvino_core import openvino_core
 from models.stylegan.pixels import Pixels
 
@@ -35,13 +34,13 @@ class OpenVinoBackend(Backend):
 
     def __init__(self, pixels: Pixels, precision: str) -> None:
         super().__init__(pixels)
-        core = openvino_core()
+        core, version = openvino_core(), openvino.__version__.split("-")[0]
+        graph = onnx_file(pixels)
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(cache_folder("openvino")),
+            "CACHE_DIR": str(cache.compiled_folder("openvino", version, f"{graph.stem}_{precision}")),
         }
-        graph = onnx_file(pixels)
         try:
             model = core.read_model(graph)
             planes = noise_as_inputs(model)
@@ -51,7 +50,7 @@ class OpenVinoBackend(Backend):
             raise UserError(f"OpenVINO can't run {graph}: {reason}; delete that file, and it is exported anew") from error
         for name, plane in planes.items():
             self._request.set_tensor(name, openvino.Tensor(plane))
-        self.description = f"OpenVINO {openvino.__version__.split('-')[0]}, {cache.processor()}, {precision}"
+        self.description = f"OpenVINO {version}, {cache.processor()}, {precision}"
 
     def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
         self._request.infer({INPUT: ws})

@@ -24,7 +24,7 @@ from engine.backend import Backend
 from engine.cuda import Lane, free_memory, this_gpu
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from models.errors import UserError
-from models.files import cache_folder, written_beside
+from models.files import cache_folder, note_use, written_beside
 from models.stylegan.pixels import Pixels
 
 MODULES: Final = ("tensorrt", "tensorrt_rtx_bindings")  # the same names inside; the first one that is installed is taken
@@ -96,6 +96,7 @@ def _workspace() -> int:
 
 def _content(path: Path) -> bytes:
     """Nothing, where there is no such file."""
+    note_use(path)
     try:
         return path.read_bytes()
     except OSError:
@@ -185,6 +186,7 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
         if hasattr(trt, "ComputeCapability"):
             for path in sorted(kept.glob(f"{stem}_*_{graph}.engine")):
                 if capability in path.name.removeprefix(f"{stem}_").removesuffix(f"_{graph}.engine").split("+"):
+                    note_use(path)
                     return path
             capabilities, target = (capability,), capability
         else:
@@ -196,6 +198,7 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
         plan = Network(trt, onnx_file(half)).build(capabilities, report, measured)
         with written_beside(path) as beside:
             beside.write_bytes(plan)
+    note_use(path)
     return path
 
 

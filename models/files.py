@@ -1,11 +1,11 @@
 """Files that are made once on a user's machine: where they lie, and how they appear whole or not at all."""
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -22,6 +22,15 @@ def cache_folder(name: str = "") -> Path:
     except OSError as error:
         raise UserError(f"the folder {path} can't be made ({error.strerror}); set XDG_CACHE_HOME to one that can") from error
     return path
+
+
+def note_use(path: Path) -> None:
+    """A file or folder of the user's cache is used now: what nothing uses for long is removed (`realtime/cache_pruning.py`).
+
+    Where that can't be noted, or nothing is there, nothing happens.
+    """
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def make_folder(path: Path) -> None:
@@ -44,7 +53,7 @@ def check_place(file: Path, what: str) -> None:
         raise UserError(f"{what} {file} can't be written; name a file in a folder you may write to")
 
 
-@contextmanager
+@contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A file to write to, which becomes `path` when the block ends well, and vanishes when it does not."""
     try:
@@ -61,7 +70,7 @@ def written_beside(path: Path) -> Iterator[Path]:
         raise _unwritable(path, error) from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def folder_written_beside(path: Path) -> Iterator[Path]:
     """A folder to write to, which becomes `path` when the block ends well, and vanishes when it does not.
 

@@ -24,7 +24,7 @@ from models.expression.bank import load_bank, load_predictor
 from models.expression.find import find_paths
 from models.expression.levels import levelled
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
-from models.files import cache_folder
+from models.files import cache_folder, note_use
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.seeds import LAST_SEED, seed_in
@@ -126,6 +126,7 @@ class Faces:
                 except (UserError, KeyError) as error:
                     log.warning("the kept expressions of %s can't be read and are searched anew: %s", name, error)
                     continue
+                note_use(file)
                 log.info("%s plays its own expressions, found before, steered by %s", name, who)
                 return found
         try:
@@ -147,6 +148,7 @@ class Faces:
 
 def _strengths_set_before(file: Path, name: str, generator_hash: str) -> ExpressionPaths | None:
     """What is predicted, its strengths set, where an earlier show kept it; a damaged file is taken away, to be made anew."""
+    note_use(file)
     try:
         return load_paths(file, generator_hash)[name] if file.exists() else None
     except (UserError, KeyError) as error:

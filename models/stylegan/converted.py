@@ -13,7 +13,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from models.errors import UserError
-from models.files import cache_folder, folder_written_beside, sha256_of
+from models.files import cache_folder, folder_written_beside, note_use, sha256_of
 from models.stylegan.checkpoint import W_AVG, Checkpoint, Config, build, read_checkpoint, shapes
 from models.stylegan.foreign_pickle import Refused
 from models.stylegan.generator import Generator
@@ -44,6 +44,7 @@ def load_generator(path: Path, label: int | None = None) -> Generator:
         ) from error
     folder = cache_folder("generators") / (source[:32] + ("" if label is None else f"-{label}"))
     if folder.exists():
+        note_use(folder)
         try:
             return load_folder(folder)
         except UserError as error:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine import onnxruntime, openvino
 from engine.backend import Backend
-from engine.export import onnx_file
+from engine.export import graph_key, onnx_file
 from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend, Provider, onnxruntime_module, open_onnxruntime
 from engine.openvino import OpenVinoBackend, psnr
 from engine.pytorch import TorchOnCpu
@@ -155,6 +155,15 @@ def test_the_first_provider_that_draws_is_taken_and_a_quiet_change_to_the_cpu_is
     monkeypatch.setattr(onnxruntime, "PROVIDERS", (cuda, plugin))
     with pytest.raises(UserError, match=r"CUDAExecutionProvider.*no-such-plugin"):
         open_onnxruntime(pixels[256])
+
+
+def test_what_providers_compile_is_kept_for_each_graph_and_version(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(onnxruntime, "compiled_folder", lambda *names: tmp_path.joinpath(*names))
+    kept = [set(provider.options(pixels[256], "1.32").values()) for provider in PROVIDERS]
+    folder = str(tmp_path / "onnxruntime" / "1.32" / graph_key(pixels[256]))
+    assert [folder in options for options in kept] == [True, False, False, True, False]
 
 
 def test_an_onnx_runtime_plugin_is_registered_once_and_opened_on_its_own_device(

@@ -1,5 +1,6 @@
 """Notes of what was measured: recalled under their own key only, and damage is no note."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ def test_a_damaged_note_is_no_note(content: bytes) -> None:
     cache.remember("damaged", {"a": 1}, "value")
     (files.cache_folder("measured") / "damaged.json").write_bytes(content)
     assert cache.recall("damaged", {"a": 1}) is None
+
+
+def test_what_is_compiled_has_a_folder_for_each_network_and_version_and_its_use_is_noted() -> None:
+    folder = cache.compiled_folder("openvino", "2026.4", "a graph")
+    assert folder.parent == files.cache_folder("openvino")
+    assert (
+        len({folder, cache.compiled_folder("openvino", "2026.5", "a graph"), cache.compiled_folder("openvino", "2026.4", "b")})
+        == 3
+    )
+    os.utime(folder, (0, 0))
+    assert cache.compiled_folder("openvino", "2026.4", "a graph") == folder
+    assert folder.stat().st_mtime > 0
 
 
 def test_a_note_that_cannot_be_written_is_told_and_stops_nothing(

@@ -1,5 +1,6 @@
 """The exported graph is the module: same pictures, named ends, made once, named after all it depends on."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,17 @@ def test_another_head_quality_or_precision_is_another_graph(
     changed.head = Head(FINE_256._replace(width=16))
     keys = {export.graph_key(p) for p in (*graphs.values(), changed, pixels[256].in_half_precision())}
     assert len(keys) == len(graphs) + 2 == 8
+
+
+def test_a_kept_graph_is_taken_and_its_use_noted(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / f"{export.graph_key(pixels[256])}.onnx"
+    kept.touch()
+    os.utime(kept, (0, 0))
+    monkeypatch.setattr(export, "cache_folder", lambda name="": tmp_path)
+    assert export.onnx_file(pixels[256]) == kept
+    assert kept.stat().st_mtime > 0
 
 
 def test_a_failing_export_leaves_nothing_behind(

@@ -83,7 +83,7 @@ def test_noise_of_stylegan2_is_fed_to_openvino_and_not_multiplied_into_every_cha
 def test_openvino_finds_what_it_compiled_whatever_was_read_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Names that count the nodes of the whole process would make another network of it each time."""
     pixels = Pixels(reference_generator("sg2-32"), 32).eval()
-    monkeypatch.setattr(openvino, "cache_folder", lambda name: tmp_path)
+    monkeypatch.setattr(openvino.cache, "compiled_folder", lambda *_: tmp_path)
     for _ in range(2):
         OpenVinoBackend(pixels, "f32").close()
     assert len(list(tmp_path.rglob("*.blob"))) == 1

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and a place that can't be written to is named."""
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,16 @@ def test_a_folder_that_can_not_be_made_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(files.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "file" / name))
     with pytest.raises(UserError, match=r"can't be made .*XDG_CACHE_HOME"):
         files.cache_folder("graphs")
+
+
+def test_a_use_is_noted_of_files_and_folders_and_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path):
+        os.utime(path, (0, 0))
+        files.note_use(path)
+        assert path.stat().st_mtime > 0
+    files.note_use(tmp_path / "none")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 SAFETENSORS: Final = "Error while serializing: I/O error: No space left on device (os error 28)"

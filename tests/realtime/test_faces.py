@@ -114,8 +114,10 @@ def test_another_seed_is_predicted_until_its_own_paths_are_found(networks: Path)
     assert shown(faces) == 77.0
     faces.close()
 
+    os.utime(networks / "hash-5.safetensors", (0, 0))
     again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
     assert shown(again) == 77.0, "what was found is kept"
+    assert (networks / "hash-5.safetensors").stat().st_mtime > 0, "and its use noted"
 
 
 def test_strengths_are_set_while_the_search_goes_on_and_kept_for_the_next_start(networks: Path) -> None:

@@ -49,7 +49,10 @@ def test_a_checkpoint_is_converted_once_into_the_cache(snapshot: Path, tmp_path:
     monkeypatch.setattr(converted, "cache_folder", lambda name: tmp_path / name)
     first = load_generator(snapshot)
     monkeypatch.setattr(converted, "convert", lambda *_: pytest.fail("converted twice"))
+    (folder,) = (tmp_path / "generators").iterdir()
+    os.utime(folder, (0, 0))
     assert load_generator(snapshot).graph_hash == first.graph_hash
+    assert folder.stat().st_mtime > 0, "its use is noted"
 
 
 def test_a_damaged_cache_is_converted_anew(snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
