@@ -21,6 +21,7 @@ from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
 from models.stylegan.pixels import sizes_of
+from realtime.cache_pruning import cache_in_use
 from realtime.clock import Clock, MonotonicClock, VirtualClock
 from realtime.draw import Drawer
 from realtime.express import Express
@@ -52,7 +53,8 @@ def play(settings: Settings) -> dict[str, Any]:
     Raises `UserError` for whatever of it cannot be opened, before anything is written.
     """
     check(settings)
-    return play_offline(settings) if settings.audio.offline else play_live(settings)
+    with cache_in_use():
+        return play_offline(settings) if settings.audio.offline else play_live(settings)
 
 
 def check(settings: Settings) -> None:

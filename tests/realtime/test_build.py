@@ -1,9 +1,12 @@
 """What a user can get wrong is told before anything opens."""
 
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from models import files
 from models.errors import UserError
 from realtime import build
 from realtime.build import stop_at_signals
@@ -44,6 +47,20 @@ def test_an_unknown_host_is_told_before_any_network_is_loaded(monkeypatch: pytes
     settings, _ = load(["--audio", "demo", "--offline", "--osc", "no-such-host.invalid:9"])
     with pytest.raises(UserError, match="not known"):
         build.play(settings)
+
+
+@pytest.mark.parametrize("way", [["--offline"], []])
+def test_what_is_outdated_in_the_cache_is_gone_when_a_show_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: list[str]
+) -> None:
+    monkeypatch.setattr(files.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    old = files.cache_folder("graphs") / "old.onnx"
+    old.touch()
+    os.utime(old, (0, 0))
+    for name in ("play_offline", "play_live"):
+        monkeypatch.setattr(build, name, lambda _: {"old": old.exists()})
+    settings, _ = load(["--audio", "demo", *way])
+    assert build.play(settings) == {"old": False}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
