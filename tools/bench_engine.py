@@ -157,7 +157,7 @@ def row(result: dict[str, Any]) -> str:
 
 
 @exit_on_user_error
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, nargs="+", metavar="N", help="widths in pixels (default all)")
     parser.add_argument(
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
     parser.add_argument("--frames", type=int, default=40, help="frames of each way and size (default 40)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.frames < 1:
         raise UserError(f"at least one frame has to be drawn, not {args.frames}; leave --frames away for 40")
     generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()

@@ -18,7 +18,7 @@ from models.stylegan.pixels import QUALITIES, Pixels, sizes_of
 
 
 @exit_on_user_error
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--size", type=int, nargs="+", metavar="N", help="width of the picture in pixels (default: the largest there is)"
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--for", nargs="+", default=[], metavar="CAPABILITY", dest="capabilities", help="such as 8.6; default: the GPU here"
     )
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
     for size in args.size or [max(sizes_of(generator))]:
         path = engine_file(Pixels(generator, size, args.quality).eval(), tuple(args.capabilities), report=print)

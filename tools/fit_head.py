@@ -342,7 +342,7 @@ def resumed(material: Material, kept: Path, *, shipped: bool = False) -> Fit:
 
 
 @exit_on_user_error
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
     parser.add_argument("--minutes", type=float, default=60, help="how long to fit in all; 0 only measures (default 60)")
@@ -352,7 +352,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")
     parser.add_argument("--networks", type=Path, help="folder of the judging networks: also ask them whether they notice")
     parser.add_argument("--sheet", type=Path, help="also write held-out faces side by side to this .png")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.faces <= HELD_OUT + BATCH or args.minutes < 0 or args.threads < 1:
         raise UserError(f"more than {HELD_OUT + BATCH} faces, threads of at least 1 and no negative time are needed")
     torch.set_num_threads(args.threads)

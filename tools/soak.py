@@ -35,10 +35,10 @@ def memory() -> float:
 
 
 @exit_on_user_error
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=60, metavar="N")
-    minutes = max(2, parser.parse_args().minutes)
+    minutes = max(2, parser.parse_args(arguments).minutes)
     console = Console()
     settings, _ = load(["--audio", "demo", "--loop", "--no-window", "--set", "audio.speaker=false", "--osc", "127.0.0.1:9"])
     clock = MonotonicClock()

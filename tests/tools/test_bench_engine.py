@@ -33,9 +33,8 @@ def test_codes_move_from_frame_to_frame() -> None:
     assert np.abs(first - last).max() > 0.1
 
 
-def test_lines_are_json_with_peer_and_backend(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.argv", ["bench_engine", "--size", "256", "--backend", "openvino", "--frames", "2", "--json"])
-    assert main() == 0
+def test_lines_are_json_with_peer_and_backend(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--size", "256", "--backend", "openvino", "--frames", "2", "--json"]) == 0
     peer, ours = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (peer["backend"], peer["times_peer"]) == ("peer", 1.0)
     assert (ours["backend"], ours["size"], ours["frames"]) == ("openvino", 256, 2)
@@ -77,19 +76,15 @@ def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]
     assert "300" in capfd.readouterr().err
 
 
-def test_no_frames_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.argv", ["bench_engine", "--frames", "0"])
-    assert main() == 2
+def test_no_frames_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--frames", "0"]) == 2
     assert "at least one frame" in capsys.readouterr().err
 
 
 def test_an_own_generator_is_measured_in_its_own_sizes_and_without_a_peer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     convert(REFERENCE / "rosinality-64.pt", tmp_path / "own")
-    monkeypatch.setattr(
-        "sys.argv", ["bench", "--generator", str(tmp_path / "own"), "--backend", "torch", "--json", "--frames", "2"]
-    )
-    assert main() == 0
+    assert main(["--generator", str(tmp_path / "own"), "--backend", "torch", "--json", "--frames", "2"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["backend"], line["size"], line["times_peer"]) for line in lines] == [("torch", 32, None), ("torch", 64, None)]

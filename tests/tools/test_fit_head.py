@@ -231,7 +231,6 @@ def test_a_quarter_of_the_crops_shows_the_face(generator: MobileStyleGAN, pairs:
     assert all(0 <= y <= 64 and 0 <= x <= 64 and y % 2 == x % 2 == 0 for y, x in places)
 
 
-def test_too_few_faces_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.argv", ["fit_head", "256_from_64", "--faces", "2"])
-    assert main() == 2
+def test_too_few_faces_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["256_from_64", "--faces", "2"]) == 2
     assert capsys.readouterr().err.startswith("error: ")

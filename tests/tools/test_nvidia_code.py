@@ -87,14 +87,10 @@ def test_it_is_told_the_network_and_given_the_weights(checkout: Path, name: str)
     assert description.endswith("f32")
 
 
-def test_lines_have_the_peer_and_how_like_it_a_picture_is(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_have_the_peer_and_how_like_it_a_picture_is(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = checkout / "own"
     convert(REFERENCE / "rosinality-64.pt", own)
-    options = ["--generator", str(own), "--nvidia", str(checkout), "--backend", "torch", "--json", "--frames", "2"]
-    monkeypatch.setattr("sys.argv", ["bench", *options])
-    assert main() == 0
+    assert main(["--generator", str(own), "--nvidia", str(checkout), "--backend", "torch", "--json", "--frames", "2"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["backend"], line["size"]) for line in lines] == [("peer", 32), ("torch", 32), ("peer", 64), ("torch", 64)]
     for peer, ours in (lines[:2], lines[2:]):
