@@ -63,16 +63,28 @@ def open_backend(generator: Generator, size: int, backend: str = "auto", quality
 
     `backend` is a name in `engine.backend.BACKENDS`, or `auto`: each one that opens here is timed once, the fastest is taken
     and remembered until the machine or the graph changes. Raises UserError for an unknown name or size, for a named backend
-    that can't be opened, and, with all their reasons, if none can.
+    that can't be opened, whatever its library says to that, and, with all their reasons, if none can.
     """
     pixels = Pixels(generator, size, quality).eval()
     if backend == "auto":
         return _fastest(pixels)
     if backend not in BACKENDS:
         raise UserError(f"the backend {backend} does not exist; choose auto or one of {', '.join(BACKENDS)}")
-    opened = BACKENDS[backend](pixels)
+    opened = _opened(backend, pixels)
     log.info("drawing %d² with %s, as asked", size, opened.description)
     return opened
+
+
+def _opened(name: str, pixels: Pixels) -> Backend:
+    """Raises UserError where that can't be, whatever goes wrong: drivers and libraries of any version have a part in it."""
+    try:
+        return BACKENDS[name](pixels)
+    except UserError:
+        raise
+    except Exception as error:
+        log.debug("opening the backend %s", name, exc_info=True)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(f"the backend {name} can't be opened here ({reason}); choose another --backend, or auto") from error
 
 
 def _fastest(pixels: Pixels) -> Backend:
@@ -81,30 +93,37 @@ def _fastest(pixels: Pixels) -> Backend:
     known = cache.recall(subject, key)
     if known in BACKENDS:
         try:
-            opened = BACKENDS[known](pixels)
+            opened = _opened(known, pixels)
             log.info("drawing %d² with %s: the fastest when it was measured here", pixels.size, opened.description)
             return opened
-        except (UserError, RuntimeError) as error:
+        except UserError as error:
             log.warning("%s was the fastest here, but can't be opened any more (%s); measuring again", known, error)
     times: dict[str, float] = {}
     failures: dict[str, str] = {}
-    for name, opener in BACKENDS.items():
+    for name in BACKENDS:
         try:
-            with opener(pixels) as candidate:
+            with _opened(name, pixels) as candidate:
                 times[name] = milliseconds(candidate)
         except (UserError, RuntimeError) as error:
             failures[name] = str(error)
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
-    if not times:
-        raise UserError(f"nothing on this machine can draw: {reasons}")
-    best = min(times, key=times.__getitem__)
-    opened = BACKENDS[best](pixels)
-    table = ", ".join(f"{name} {ms:.0f} ms" for name, ms in sorted(times.items(), key=lambda item: item[1]))
-    log.info("drawing %d² with %s: the fastest here (%s)", pixels.size, opened.description, table)
-    if failures:
-        log.info("not to be had here: %s", reasons)
-    cache.remember(subject, key, best)
-    return opened
+    for best in sorted(times, key=times.__getitem__):
+        try:
+            opened = _opened(best, pixels)
+        except UserError as error:  # it has drawn, but the device need not be as it was then
+            failures[best] = str(error)
+            del times[best]
+            continue
+        table = ", ".join(f"{name} {ms:.0f} ms" for name, ms in sorted(times.items(), key=lambda item: item[1]))
+        log.info("drawing %d² with %s: the fastest here (%s)", pixels.size, opened.description, table)
+        if failures:
+            log.info("not to be had here: %s", _told(failures))
+        cache.remember(subject, key, best)
+        return opened
+    raise UserError(f"nothing on this machine can draw: {_told(failures)}")
+
+
+def _told(failures: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in failures.items())
 
 
 def milliseconds(backend: Backend) -> float:

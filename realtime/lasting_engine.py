@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 class LastingEngine:
     """Draws with `open_named(first)`; after a failure with the first of `others` that opens and has not failed yet.
 
-    `open_named` raises `UserError` for a backend that this machine lacks, or RuntimeError where its device fails. Once none is
-    left, `render` raises RuntimeError, and `warm_up`, which is called at the start, `UserError`.
+    `open_named` raises `UserError` for a backend that can't be opened here; the first one's is the caller's to know. Once none
+    is left, `render` raises RuntimeError, and `warm_up`, which is called at the start, `UserError`.
     """
 
     def __init__(self, open_named: Callable[[str], Backend], first: str, others: list[str]) -> None:
@@ -74,7 +74,7 @@ class LastingEngine:
                 continue
             try:
                 replacement = self._open(name)
-            except (UserError, RuntimeError) as reason:
+            except UserError as reason:
                 self._failed.add(name)
                 log.warning("%s cannot take over (%s)", name, reason)
                 continue

@@ -101,6 +101,41 @@ def test_if_none_opens_all_reasons_are_told(known: dict[str, Callable[[Pixels], 
         open_backend(generator, 512)
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError, ImportError, AttributeError])
+def test_whatever_a_library_says_when_it_is_opened_is_one_line(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, kind: type[Exception]
+) -> None:
+    known["odd"] = failing("CUDA error: 999\nCompile with TORCH_USE_CUDA_DSA", kind)
+    for backend in ("odd", "auto"):
+        with pytest.raises(UserError, match=rf"odd can't be opened here \({kind.__name__}: CUDA error: 999 Compile .*--backend"):
+            open_backend(generator, 512, backend)
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    with open_backend(generator, 512) as opened:
+        assert opened.name == "counted"
+
+
+def test_what_can_not_be_opened_again_after_it_was_the_fastest_gives_way_to_the_next(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    def once(pixels: Pixels) -> Backend:
+        known["once"] = failing("out of memory", RuntimeError)
+        return Counted(pixels, 30)
+
+    known["once"] = once
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    with open_backend(generator, 512) as opened:
+        assert isinstance(opened, Counted)
+        assert opened.milliseconds == 60
+    assert "the fastest here (steady 60 ms)" in caplog.text
+    assert "out of memory" in caplog.text
+    known.pop("steady")
+    known["once"] = once
+    with pytest.raises(UserError, match=r"nothing on this machine can draw: once: .*out of memory"):
+        open_backend(generator, 512)
+
+
 @pytest.mark.parametrize(("size", "backend", "complaint"), [(300, "auto", "300"), (256, "vulkan", "vulkan.*openvino")])
 def test_what_does_not_exist_is_refused(generator: MobileStyleGAN, size: int, backend: str, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):

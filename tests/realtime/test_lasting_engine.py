@@ -38,7 +38,7 @@ def engine(**frames: float) -> LastingEngine:
         if name not in frames:
             raise UserError(f"{name} is not to be had here")
         if frames[name] < 0:
-            raise RuntimeError("out of memory")
+            raise UserError("out of memory")
         return Backend(name, frames[name])
 
     return LastingEngine(open_named, "gpu", ["npu", "gpu", "cpu"])
