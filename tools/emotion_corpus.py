@@ -52,6 +52,7 @@ class Clip:
 def read_corpus(place: Path) -> tuple[list[Clip], list[str]]:
     """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and one line of
     complaint for each row that can't be used. Raises UserError if nothing can be used."""
+    place = place.resolve()  # what was computed is found again, however the folder was called
     manifest = place / "manifest.csv" if place.is_dir() else place
     if place.is_dir() and not manifest.exists():
         found = list(named(place))

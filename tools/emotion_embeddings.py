@@ -8,17 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.emotion.embedding import WindowEmbedding, newest
+from models.emotion.embedding import N_EMBEDDING, WindowEmbedding, newest
 from models.emotion.voice_mean import FRAMES_PER_SECOND, centre
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip
 from tools.emotion_examples import Indices, Windows, voice_numbers
 
-_SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
-_STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
-_AS_RECORDED_SHARE: Final = 0.4  # of examples that were not recorded anew under made-up conditions
+SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
+STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
+AS_RECORDED_SHARE: Final = 0.4  # of examples that were not recorded anew under made-up conditions
 _LEAST_WINDOWS, _LEAST_EMOTIONS = 3, 4  # of a voice in one room, to tell what its emotions change
-_NEWEST_SHARE: Final = 0.4  # of examples that are a window's newest speech only
+NEWEST_SHARE: Final = 0.4  # of examples that are a window's newest speech only
 _VOTES_SHARE: Final = 0.5  # of a label that is what listeners heard; the rest is what was intended
 
 
@@ -36,6 +36,10 @@ class Embedded(NamedTuple):
         return self._replace(clips=self.clips + n_clips)
 
 
+_NO_VECTORS: Final = np.zeros((0, N_EMBEDDING), np.float16)
+NOTHING: Final = Embedded(np.zeros(0, np.int64), np.zeros(0, np.float32), _NO_VECTORS, _NO_VECTORS)
+
+
 def _label(clip: Clip) -> NDArray[np.float32]:
     """Probabilities of the five: what was intended, and by half what listeners heard where they were asked."""
     label = np.eye(len(EMOTIONS), dtype=np.float32)[clip.emotion]
@@ -49,9 +53,10 @@ def joined(parts: Sequence[Embedded]) -> Embedded:
     return Embedded(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+@torch.no_grad()
 def embed(embedding: WindowEmbedding, windows: Iterator[Windows]) -> Embedded:
-    """All of them."""
-    parts = []
+    """All of them, and no vectors of no windows."""
+    parts = [NOTHING]
     for window in windows:
         vectors = embedding(window.frames, window.speech).over(torch.stack([window.speech, newest(window.speech)], dim=1)).half()
         parts.append(Embedded(window.clips, window.speech.sum(1).numpy(), vectors[:, 0].numpy(), vectors[:, 1].numpy()))
@@ -127,12 +132,12 @@ class Examples:
         while True:
             chosen = rows[np.searchsorted(cumulated, rng.random(size) * cumulated[-1])]
             centres, known = np.tile(everyone, (size, 1)), np.zeros(size, np.float32)
-            for place in np.flatnonzero(rng.random(size) >= _STRANGER_SHARE):
+            for place in np.flatnonzero(rng.random(size) >= STRANGER_SHARE):
                 others = rng.choice(self._of_voice[self._voice[chosen[place]]], int(np.exp(rng.uniform(np.log(3), np.log(40)))))
                 others = others[self._clip[others] != self._clip[chosen[place]]]
                 centres[place], known[place] = self._centre(self._vectors[others], self._speech[others], everyone)
             clips = self._clip[chosen]
-            of_newest = torch.from_numpy(rng.random(size) < _NEWEST_SHARE)[:, None]
+            of_newest = torch.from_numpy(rng.random(size) < NEWEST_SHARE)[:, None]
             yield Batch(
                 torch.where(of_newest, self._newest[chosen], self._vectors[chosen]).float(),
                 torch.from_numpy(centres),
@@ -176,9 +181,9 @@ class Examples:
             cells = [(self.corpus[clips] == corpus) & (self.emotion[clips] == e) for e in range(len(EMOTIONS))]
             cells = [cell for cell in cells if cell.any()]
             for cell in cells:
-                weight[cell] = (_SONG_WEIGHT if corpus.endswith("song") else 1.0) / len(cells) / cell.sum()
+                weight[cell] = (SONG_WEIGHT if corpus.endswith("song") else 1.0) / len(cells) / cell.sum()
         as_recorded = self._as_recorded[rows]
-        for those, share in ((as_recorded, _AS_RECORDED_SHARE), (~as_recorded, 1.0 - _AS_RECORDED_SHARE)):
+        for those, share in ((as_recorded, AS_RECORDED_SHARE), (~as_recorded, 1.0 - AS_RECORDED_SHARE)):
             weight[those] *= share / max(weight[those].sum(), 1e-9)
         return rows, weight / weight.sum()
 

@@ -38,23 +38,24 @@ def voice_numbers(clips: list[Clip]) -> Indices:
     return np.unique([f"{clip.corpus}/{clip.speaker}" for clip in clips], return_inverse=True)[1]
 
 
-def training_windows(clips: list[Clip], copy: Copy, seed: int) -> Iterator[Windows]:
-    """One window of every clip with enough speech, cut and varied at random."""
+def training_windows(clips: list[Clip], copy: Copy, seed: int, among: Indices | None = None) -> Iterator[Windows]:
+    """One window of every clip, or of those `among` them, with enough speech, cut and varied at random."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    cutter = _Cutter(clips, copy)
-    for chunk in range(0, len(cutter.usable), _BATCH):
-        ids = cutter.usable[chunk : chunk + _BATCH]
+    cutter = WindowCutter(clips, copy)
+    usable = cutter.usable if among is None else np.intersect1d(cutter.usable, among)
+    for chunk in range(0, len(usable), _BATCH):
+        ids = usable[chunk : chunk + _BATCH]
         cut = [cutter.training_window(rng, int(i)) for i in ids]
         frames = torch.from_numpy(np.stack([frames for frames, _ in cut]).astype(np.float32))
         speech = torch.from_numpy(np.stack([speech for _, speech in cut]))
-        yield Windows(ids, _vary(frames, speech, generator), speech)
+        yield Windows(ids, varied(frames, speech, generator), speech)
 
 
-def test_windows(clips: list[Clip], copy: Copy) -> Iterator[Windows]:
-    """Every clip in windows from its first speech on, one second apart."""
-    cutter = _Cutter(clips, copy)
+def test_windows(clips: list[Clip], copy: Copy, among: Indices | None = None) -> Iterator[Windows]:
+    """Every clip, or those `among` them, in windows from its first speech on, one second apart."""
+    cutter = WindowCutter(clips, copy)
     cuts = []
-    for i in range(len(clips)):
+    for i in range(len(clips)) if among is None else among.tolist():
         begin, end = copy.offsets[i], copy.offsets[i + 1]
         spoken = np.flatnonzero(copy.speech[begin:end])
         first = begin + (spoken[0] if len(spoken) else 0)
@@ -67,8 +68,8 @@ def test_windows(clips: list[Clip], copy: Copy) -> Iterator[Windows]:
         yield Windows(np.array([i for i, _ in part]), frames, speech)
 
 
-class _Cutter:
-    """Cuts windows out of one copy of the clips."""
+class WindowCutter:
+    """Cuts windows out of one copy of the clips. `usable`: numbers of the clips with enough speech."""
 
     def __init__(self, clips: list[Clip], copy: Copy) -> None:
         self._copy = copy
@@ -88,6 +89,8 @@ class _Cutter:
         return frames, speech
 
     def training_window(self, rng: np.random.Generator, i: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+        """Clip `i` somewhere in a window, perhaps beside another of the same voice and emotion, or a piece of it: features and
+        speech."""
         begin, end = int(self._copy.offsets[i]), int(self._copy.offsets[i + 1])
         start = begin + int(rng.integers(0, max(1, end - begin - WINDOW_FRAMES + 1)))
         frames, speech = self.cut(i, start)
@@ -117,8 +120,9 @@ class _Cutter:
         return frames, speech
 
 
-def _vary(frames: Tensor, speech: Tensor, generator: torch.Generator) -> Tensor:
-    """Another microphone and pitch for one half, and noise for some."""
+def varied(frames: Tensor, speech: Tensor, generator: torch.Generator) -> Tensor:
+    """Features (B, T, N_FRAME_FEATURES) of windows with that speech (B, T): another microphone and pitch for one half, and noise
+    for some."""
     size = len(frames)
 
     def normal(*shape: int) -> Tensor:

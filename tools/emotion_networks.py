@@ -7,20 +7,14 @@
 import argparse
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
-
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
-from models.emotion.network import EmotionNetwork
-from models.emotion.speech_encoder import SpeechEncoder
-from models.emotion.voice_activity import SileroNetwork
-from models.errors import UserError
+from models.emotion.trained import Trained
 from tools.emotion_corpus import Clip
-from tools.train_emotion import folds
+from tools.emotion_study import folds
 
 CHOICES: Final = ("folds", "corpora")
 
@@ -53,24 +47,11 @@ def network_name(strangers: str, clip: Clip, fold: int) -> str:
     return f"fold{fold}" if strangers == "folds" else f"without-{clip.corpus.removesuffix('_song')}"
 
 
-def read_network(folder: Path, name: str) -> tuple[EmotionNetwork, Tensor | None]:
-    """The network of that name in a work folder of `train_emotion`, and its temperatures if it was shipped.
-
-    Raises UserError if it is missing or damaged."""
+def read_network(folder: Path, name: str) -> Trained:
+    """The network of that name in a work folder of `train_emotion`. Raises UserError if it is missing or damaged."""
     places = [folder / f"{name}.safetensors", folder / "runs" / f"{name}.safetensors"]
     path = next((place for place in places if place.is_file()), places[-1])
-    network = EmotionNetwork()
-    try:
-        state = load_file(path)
-        temperature = state.pop("temperature", None)
-        network.load_state_dict(state)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"no network at {path}; make it: python -m tools.train_emotion --folds (or --leave-corpus-out)"
-        ) from error
-    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise UserError(f"{path} does not hold a network of this version or is damaged; train it again") from error
-    return network, temperature
+    return Trained.load(path, "make it: python -m tools.train_emotion --folds (or --leave-corpus-out)")
 
 
 class Networks:
@@ -102,7 +83,7 @@ class Networks:
 
     def _read(self, name: str) -> EmotionClassifier:
         assert self._folder is not None
-        network, temperature = read_network(self._folder, name)
-        # Temperatures are fitted on all folds at once, when the network is shipped.
-        stranger, known = (load_file(self._weights)["temperature"] if temperature is None else temperature).tolist()
-        return EmotionClassifier(network, SpeechEncoder.load(), SileroNetwork.load(), (stranger, known))
+        trained = read_network(self._folder, name)
+        if trained.temperature is None:  # they are fitted on all corpora at once, when the network is shipped
+            trained = replace(trained, temperature=Trained.load(self._weights, "name others with --weights").temperature)
+        return EmotionClassifier(trained)

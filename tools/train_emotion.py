@@ -4,10 +4,11 @@
     python -m tools.train_emotion --data ../shared/data/speech --leave-corpus-out  # each corpus by a network that never heard it
     python -m tools.train_emotion --data ../shared/data/speech --ship             # on everything, into models/emotion/weights
 
-Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted run goes on where it
-was. Calibration (--ship) uses the verdicts on corpora that were left out: a performer is none of these speakers, and her
-language and microphone are none of theirs. `--data` may be folders with a manifest.csv, or RAVDESS, CREMA-D, EMO-DB, TESS, SAVEE,
-MEAD, nEMO or EMOVO as they are published; see tools/emotion_corpus.py.
+First a network learns from the vectors that the published speech encoder makes; then, for --adapt steps, both learn together
+(tools/adapt_encoder.py). Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted
+run goes on where it was. Calibration (--ship) uses the verdicts on corpora that were left out: a performer is none of these
+speakers, and her language and microphone are none of theirs. `--data` may be folders with a manifest.csv, or RAVDESS, CREMA-D,
+EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see tools/emotion_corpus.py.
 """
 
 import argparse
@@ -15,9 +16,8 @@ import hashlib
 import json
 import math
 import os
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,111 +26,28 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from models.emotion.classifier import WEIGHTS
-from models.emotion.embedding import WindowEmbedding
-from models.emotion.front_end import FrontEnd
-from models.emotion.hearing import EXCITED
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
+from models.emotion.trained import Trained
 from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
-from tools.emotion_corpus import Clip, FeatureCache, read_corpus
-from tools.emotion_embeddings import Embedded, Examples, embed, joined
-from tools.emotion_examples import Windows, test_windows, training_windows
+from tools.adapt_encoder import VoiceBatches, adapt
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
+from tools.emotion_loss import emotion_loss
+from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
 
-N_FOLDS: Final = 5
 _BATCH: Final = 256
 MODES: Final = {"stranger": 0.0, "known": 60.0}
 """How the test voices are met: seconds of the voice's other clips that make its mean."""
-_AROUSAL_WEIGHT: Final = 0.4
-_INTENSITY_WEIGHT: Final = 0.4
 _LEARNING_RATE: Final = 1e-3
-_LABEL_SMOOTHING: Final = 0.1
 _AVERAGE: Final = 0.998  # of the weights, per step
 _WARM_UP: Final = 100  # steps; a quarter of a very short training
 
 Floats = NDArray[np.float32]
-Tell = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Study:
-    """The corpora, ready to draw from."""
-
-    clips: list[Clip]
-    examples: Examples
-    fold: NDArray[np.int64]  # per clip
-
-    def corpora(self) -> list[str]:
-        """Names, speech and song of the same speakers as one."""
-        return sorted({_family(clip.corpus) for clip in self.clips})
-
-    def of_corpus(self, name: str) -> NDArray[np.int64]:
-        """Numbers of the clips of a corpus and of its songs."""
-        return np.flatnonzero([_family(clip.corpus) == name for clip in self.clips])
-
-
-def _family(corpus: str) -> str:
-    return corpus.removesuffix("_song")
-
-
-def folds(clips: list[Clip]) -> NDArray[np.int64]:
-    """A fold 0..4 for each clip: speakers of every corpus dealt out in a fixed shuffled order, no speaker in two folds."""
-    dealt: dict[str, int] = {}
-    for corpus in sorted({_family(clip.corpus) for clip in clips}):
-        speakers = sorted({c.speaker for c in clips if _family(c.corpus) == corpus}, key=lambda name: zlib.crc32(name.encode()))
-        dealt |= {speaker: i % N_FOLDS for i, speaker in enumerate(speakers) if speaker not in dealt}
-    return np.array([dealt[clip.speaker] for clip in clips])
-
-
-def prepare(places: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> Study:
-    """Read what `read_corpus` finds, decode, compute features or find them in `work`. Raises UserError if the data cannot be
-    used."""
-    embedding = WindowEmbedding(FrontEnd(), SpeechEncoder.load())
-    everybody: list[Clip] = []
-    training: list[list[Embedded]] = [[] for _ in range(n_copies)]
-    test: list[Embedded] = []
-    for place in places:
-        clips, complaints = read_corpus(place)
-        for complaint in complaints:
-            Console(stderr=True).print(f"skipped {complaint}", soft_wrap=True)
-        if not clips:
-            raise UserError(f"none of the {len(complaints)} rows of {place} can be used; see the reasons above")
-        found = _Vectors(embedding, clips, work, tell)
-        for k, copy in enumerate(training):
-            copy.append(found.training(k).after(len(everybody)))
-        test.append(found.test().after(len(everybody)))
-        everybody += clips
-    return Study(everybody, Examples(everybody, [joined(copy) for copy in training], joined(test)), folds(everybody))
-
-
-class _Vectors:
-    """Of the clips of one manifest, found in `work` or computed."""
-
-    def __init__(self, embedding: WindowEmbedding, clips: list[Clip], work: Path, tell: Tell) -> None:
-        self._embedding, self._clips, self._tell = embedding, clips, tell
-        self._cache = FeatureCache(clips, work / "features", lambda what, done: tell(what, done, len(clips)))
-
-    def training(self, copy: int) -> Embedded:
-        """One window of every clip with enough speech, recorded as copy `copy` is."""
-        return self._kept(f"copy{copy}", lambda: training_windows(self._clips, self._cache.copy(copy), seed=copy))
-
-    def test(self) -> Embedded:
-        """Every clip as recorded, in windows one second apart."""
-        return self._kept("test", lambda: test_windows(self._clips, self._cache.copy(0)))
-
-    def _kept(self, kind: str, windows: Callable[[], Iterator[Windows]]) -> Embedded:
-        def told() -> Iterator[Windows]:
-            for part in windows():
-                self._tell(f"vectors of {kind}", int(part.clips.max()), len(self._clips))
-                yield part
-
-        return Embedded(*self._cache.kept(f"embedded-{kind}", Embedded._fields, lambda: embed(self._embedding, told())))
 
 
 def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tell: Callable[[int, int], None]) -> EmotionNetwork:
@@ -152,13 +69,7 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
             warm = min(1.0, step / min(_WARM_UP, 0.25 * n_steps))
             group["lr"] = _LEARNING_RATE * warm * (0.5 + 0.5 * math.cos(math.pi * step / n_steps)) + 1e-5
         verdict = network(batch.embedding, batch.centre, batch.known)
-        excited = batch.probabilities @ torch.tensor(EXCITED)
-        loss = nn.functional.cross_entropy(verdict.emotion, batch.probabilities, label_smoothing=_LABEL_SMOOTHING)
-        loss = loss + _AROUSAL_WEIGHT * nn.functional.binary_cross_entropy_with_logits(verdict.arousal, excited)
-        said = batch.intensity >= 0
-        if bool(said.any()):
-            strong = nn.functional.binary_cross_entropy_with_logits(verdict.intensity[said], batch.intensity[said])
-            loss = loss + _INTENSITY_WEIGHT * said.float().mean() * strong
+        loss = emotion_loss(verdict, batch.probabilities, batch.intensity)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -182,6 +93,21 @@ def verdicts(network: EmotionNetwork, study: Study, among: NDArray[np.int64], se
     return (total[among] / np.bincount(ids, minlength=len(total))[among, None]).astype(np.float32)
 
 
+def trained_on(
+    study: Study, name: str, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace, tell: Tell
+) -> tuple[Trained, Study]:
+    """Network and encoder trained on the clips `among`, and the study with the clips `test` as that encoder hears them."""
+    network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
+    if args.adapt == 0:
+        return Trained(network, SpeechEncoder.published()), study
+    batches = VoiceBatches(study.recorded, among, args.seed)
+    labels = study.examples.probabilities, torch.from_numpy(study.examples.intensity)
+    network, encoder = adapt(network, batches, *labels, args.adapt, args.seed, lambda done, n: tell(f"{name}, encoder", done, n))
+    examples = heard_by(encoder, study, among, test)
+    network.shifts.copy_(examples.shifts(among))
+    return Trained(network, encoder), replace(study, examples=examples)
+
+
 def run(
     study: Study, name: str, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace, tell: Tell
 ) -> dict[str, Floats]:
@@ -194,10 +120,9 @@ def run(
     weights, answers = folder / f"{name}.safetensors", folder / f"{name}.npz"
     made_of = _made_of(study, among, test, args)
     if not (answers.exists() and weights.exists()) or str(np.load(answers).get("made_of", "")) != made_of:
-        network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
-        with written_beside(weights) as beside:
-            save_file(network.state_dict(), beside)
-        found: dict[str, Any] = {mode: verdicts(network, study, test, seconds) for mode, seconds in MODES.items()}
+        trained, heard = trained_on(study, name, among, test, args, tell)
+        trained.save(weights)
+        found: dict[str, Any] = {mode: verdicts(trained.network, heard, test, seconds) for mode, seconds in MODES.items()}
         with written_beside(answers) as beside, beside.open("wb") as stream:
             np.savez(stream, made_of=np.array(made_of), **found)
     stored = np.load(answers)
@@ -206,7 +131,8 @@ def run(
 
 def _made_of(study: Study, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace) -> str:
     """What a network and its verdicts follow from, in 64 hex digits: a run with other clips or settings is another one."""
-    parts = [str((args.samples, args.seed, args.copies)), *(repr(study.clips[i]) for i in among), "heard:", *map(str, test)]
+    settings = str((args.samples, args.seed, args.copies, args.adapt))
+    parts = [settings, *(repr(study.clips[i]) for i in among), "heard:", *map(str, test)]
     return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()
 
 
@@ -267,11 +193,9 @@ def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
     temperatures = [fit_temperature(answer[spoken, :5], labels) for answer in answers.values()]
     everything = np.arange(len(study.clips))
     run(study, "all", everything, everything[::50], args, tell)
-    state: dict[str, Tensor] = load_file(args.work / "runs" / "all.safetensors")
-    state["temperature"] = torch.tensor(temperatures)
+    trained = Trained.load(args.work / "runs" / "all.safetensors", "train it again")
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    with written_beside(WEIGHTS) as beside:
-        save_file(state, beside)
+    replace(trained, temperature=(temperatures[0], temperatures[1])).save(WEIGHTS)
 
 
 @exit_on_user_error
@@ -287,6 +211,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--leave-corpus-out", action="store_true", help="each corpus left out once")
     parser.add_argument("--ship", action="store_true", help="train on everything and write models/emotion/weights")
     parser.add_argument("--samples", type=int, default=100_000, metavar="N", help="windows shown to each network")
+    parser.add_argument(
+        "--adapt", type=int, default=300, metavar="N", help="steps in which the encoder learns too; 0: it stays as published"
+    )
     parser.add_argument("--copies", type=int, default=5, metavar="N", help="recording conditions, the original included")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, metavar="N")
@@ -294,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not (args.folds or args.leave_corpus_out or args.ship):
         raise UserError("nothing to do: give --folds, --leave-corpus-out or --ship")
-    for name, least in (("samples", _BATCH), ("copies", 1), ("threads", 1)):
+    for name, least in (("samples", _BATCH), ("copies", 1), ("threads", 1), ("adapt", 0)):
         if getattr(args, name) < least:
             raise UserError(f"--{name} must be at least {least}, got {getattr(args, name)}")
     for folder in (args.work, *([args.json.parent] if args.json else [])):
@@ -302,7 +229,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    figures: dict[str, Any] = {"samples": args.samples, "seed": args.seed, "copies": args.copies}
+    figures: dict[str, Any] = {"samples": args.samples, "seed": args.seed, "copies": args.copies, "adapt": args.adapt}
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, Any] = {}
 

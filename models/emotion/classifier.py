@@ -13,16 +13,13 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.emotion.belief import Belief
 from models.emotion.embedding import Encoded, WindowEmbedding, newest
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
-from models.emotion.network import EmotionNetwork
-from models.emotion.speech_encoder import SpeechEncoder
+from models.emotion.trained import Trained
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
 from models.emotion.voice_mean import FRAMES_PER_SECOND, VoiceMean
 from models.emotion.voice_profile import VoiceProfile
@@ -63,44 +60,33 @@ class EmotionClassifier:
     HOP: Final = 1_600  # samples, 100 ms
     WINDOW: Final = 48_000  # samples, 3 s
 
-    def __init__(
-        self, network: EmotionNetwork, encoder: SpeechEncoder, voice_activity: SileroNetwork, temperature: tuple[float, float]
-    ) -> None:
-        """`temperature`: what divides the logits for a stranger and for a known voice."""
-        self._network = network.eval()
-        self._temperature = temperature
+    def __init__(self, trained: Trained) -> None:
+        """Raises UserError where the parts were never calibrated, or voice activity's published weights are missing."""
+        if trained.temperature is None:
+            raise UserError(
+                "weights of the emotion classifier without temperatures; train_emotion --ship makes some that have them"
+            )
+        network = self._network = trained.network.eval()
+        self._temperature = trained.temperature
         self._front_end = FrontEnd()
-        self.embed: Callable[[Tensor, Tensor], Encoded] = WindowEmbedding(self._front_end, encoder)
+        self.embed: Callable[[Tensor, Tensor], Encoded] = WindowEmbedding(self._front_end, trained.encoder.listening())
         """Frames of a window -> its vectors: by far the most of the work, and the same whatever is known of the voice."""
-        self._voice_activity = VoiceActivity(voice_activity)
+        self._voice_activity = VoiceActivity(SileroNetwork.load())
         self.shifts: Final = network.shifts.numpy()
         """How far each emotion moves a voice's vectors away from its mean (5, N_EMBEDDING)."""
         self._voice = VoiceMean(network.mean.numpy(), self.shifts)
         self._belief = Belief()
         self._window_frames = n_frames(self.WINDOW)
-        state = network.state_dict()
-        self.identity: Final = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()[:16]
+        self.identity: Final = _identity(trained.network, trained.encoder)
         """Of the weights: a profile of a voice belongs to one."""
         self.adopt(None)
 
     @classmethod
     def load(cls, weights: Path = WEIGHTS) -> "EmotionClassifier":
         """With the weights in that file. Raises UserError if it is missing or not such a file."""
-        network = EmotionNetwork()
-        try:
-            state = load_file(weights)
-            stranger, known = state.pop("temperature").tolist()
-            network.load_state_dict(state)
-        except FileNotFoundError as error:
-            raise UserError(
-                f"no weights of the emotion classifier at {weights}; restore the file from the repository or train it: "
-                "python -m tools.train_emotion --help"
-            ) from error
-        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-            raise UserError(
-                f"{weights} does not hold this version's emotion classifier or is damaged; restore the file from the repository"
-            ) from error
-        return cls(network, SpeechEncoder.load(), SileroNetwork.load(), (stranger, known))
+        return cls(
+            Trained.load(weights, "restore the file from the repository or train it: python -m tools.train_emotion --help")
+        )
 
     def adopt(self, profile: VoiceProfile | None) -> None:
         """From now on this voice, or a stranger's; forgets the sound so far. Raises UserError if made with other weights."""
@@ -196,6 +182,15 @@ class EmotionClassifier:
         centres = (first + np.arange(len(self._frames))) * HOP_LENGTH + BLOCK // 2
         chunks = centres // CHUNK - (self._chunks_heard - len(self._chunks))
         return speech_chunks(self._chunks)[np.clip(chunks, 0, len(self._chunks) - 1)].astype(np.float32)
+
+
+def _identity(*parts: nn.Module) -> str:
+    """16 hex digits of what was trained."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for _, array in sorted(part.state_dict().items()):
+            digest.update(array.numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _newest_utterance(speech: Floats) -> Floats:

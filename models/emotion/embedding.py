@@ -5,6 +5,7 @@ voiced speech and of their changes (in the spirit of eGeMAPS, F. Eyben et al., I
 A voice is known by the mean of its own vectors (`voice_mean.py`).
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from models.emotion import speech_encoder
 from models.emotion.front_end import N_FEATURES, VOICED, FrontEnd
-from models.emotion.speech_encoder import SpeechEncoder
 
 N_ENCODED: Final = 3 * 2 * speech_encoder.WIDTH
 N_EMBEDDING: Final = N_ENCODED + 6 * N_FEATURES + 1
@@ -20,6 +20,11 @@ NEWEST: Final = 120
 """Frames of speech (1.2 s) that say most of the present: verdicts hardly gain from more, and an older emotion is soon out."""
 _WINDOW_FRAMES: Final = 300  # what the encoder always sees; what is not there is silence before
 _EPSILON: Final = 1e-4
+_LEAST_VARIANCE: Final = 1e-6  # of a depth: a root has no slope at zero
+
+
+Encoder = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+"""As `SpeechEncoder` is called."""
 
 
 class Encoded(NamedTuple):
@@ -39,10 +44,9 @@ class Encoded(NamedTuple):
 class WindowEmbedding:
     """Frames of a window -> its vectors."""
 
-    def __init__(self, front_end: FrontEnd, encoder: SpeechEncoder) -> None:
+    def __init__(self, front_end: FrontEnd, encoder: Encoder) -> None:
         self._front_end, self._encoder = front_end, encoder
 
-    @torch.no_grad()
     def __call__(self, frames: Tensor, speech: Tensor) -> Encoded:
         """Frame features (batch, T, N_FRAME_FEATURES) and mask (batch, T) of 0 and 1, T at most `_WINDOW_FRAMES`.
 
@@ -73,8 +77,9 @@ def masked_statistics(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     centre = share[:, :1] @ x  # squares of what is left lose no digits
     moved = x - centre
     mean = share @ moved
-    deviation = (share @ moved.square() - mean.square()).clamp(min=0.0).sqrt()
-    return (mean + centre) * share.any(-1, keepdim=True), deviation
+    deviation = (share @ moved.square() - mean.square()).clamp(min=_LEAST_VARIANCE).sqrt()
+    anything = share.any(-1, keepdim=True)
+    return (mean + centre) * anything, deviation * anything
 
 
 def functionals(x: Tensor, speech: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
-"""A published speech encoder, whose first layer hears how something is said: stem and first layer of a small Whisper.
+"""A speech encoder whose first layer hears how something is said: stem and first layer of a small Whisper.
 
-The package `pipecat-ai` (BSD-2-Clause) carries `smart-turn-v3.2-cpu.onnx`: the encoder of OpenAI's Whisper tiny (A. Radford et
-al.: Robust speech recognition via large-scale weak supervision, 2022; MIT) trained further to hear the end of a turn in 23
-languages. What it says of strangers' voices is worth more than any features made by hand (docs/emotion.md). Only arrays are
-read; the package is not imported. A file named by the environment variable SPEECH2EXPRESSION_SPEECH_ENCODER replaces it.
+Where its training starts: the package `pipecat-ai` (BSD-2-Clause) carries `smart-turn-v3.2-cpu.onnx`, the encoder of OpenAI's
+Whisper tiny (A. Radford et al.: Robust speech recognition via large-scale weak supervision, 2022; MIT) trained further to hear
+the end of a turn in 23 languages. What it says of strangers' voices is worth more than any features made by hand
+(docs/emotion.md). Only arrays are read; the package is not imported. A file named by the environment variable
+SPEECH2EXPRESSION_SPEECH_ENCODER replaces it. What the program listens with was trained on from there, with emotions
+(tools/adapt_encoder.py), and lies in its weights.
 """
 
+import copy
 import os
 from pathlib import Path
 from typing import Final
@@ -74,10 +77,8 @@ class SpeechEncoder(nn.Module):
         self.widen, self.narrow = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
 
     @classmethod
-    def load(cls, precision: torch.dtype | None = None) -> "SpeechEncoder":
-        """With the published arrays, for evaluation only, its products in this machine's fast precision unless told.
-
-        Raises UserError where the arrays are missing or others."""
+    def published(cls) -> "SpeechEncoder":
+        """With the published arrays, float32. Raises UserError where the arrays are missing or others."""
         named = os.environ.get("SPEECH2EXPRESSION_SPEECH_ENCODER")
         path = Path(named) if named else carrier.package_folder("pipecat", ADVICE) / _FILE
         arrays = {a.name: a for a in onnx.load(carrier.checked_file(path, SHA256, ADVICE)).graph.initializer}
@@ -96,10 +97,15 @@ class SpeechEncoder(nn.Module):
         state |= {ours: expanded(theirs, ours) for ours, theirs in _EIGHT_BITS.items()}
         encoder = cls()
         encoder.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in state.items()})
-        for layer in encoder.children():
+        return encoder
+
+    def listening(self, precision: torch.dtype | None = None) -> "SpeechEncoder":
+        """A copy for evaluation only, its products in this machine's fast precision unless told."""
+        own = copy.deepcopy(self)
+        for layer in own.children():
             if not isinstance(layer, nn.LayerNorm):
-                layer.to(precision or fast_precision())  # the published arrays have eight bits anyway
-        return encoder.eval().requires_grad_(False)
+                layer.to(precision or fast_precision())
+        return own.eval().requires_grad_(False)
 
     def forward(self, log_mel: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(batch, T, N_MELS), T even and at most MAX_FRAMES, log10 of mel powers plus 4 over 4; and which steps of 20 ms are
@@ -111,13 +117,15 @@ class SpeechEncoder(nn.Module):
         x = functional.gelu(self.second(functional.gelu(self.first(log_mel.transpose(1, 2).to(half))))).transpose(1, 2)
         everywhere = x + self.positions[-x.shape[1] :]
         # After the attention no step sees another: half of the work, and needless for silence.
-        mixed = self._attention(self.norm(everywhere).to(half))[wanted]
-        stem = everywhere[wanted]
+        steps = wanted.flatten().nonzero().squeeze(1)
+        mixed = self._attention(self.norm(everywhere).to(half)).flatten(0, 1).index_select(0, steps)
+        stem = everywhere.flatten(0, 1).index_select(0, steps)
         attended = stem + self.out(mixed)
         whole = attended + self.narrow(functional.gelu(self.widen(self.second_norm(attended).to(half))))
 
-        def placed(steps: Tensor) -> Tensor:
-            return torch.zeros_like(everywhere).masked_scatter_(wanted[..., None], steps)
+        def placed(said: Tensor) -> Tensor:
+            nowhere = torch.zeros_like(everywhere).flatten(0, 1)
+            return nowhere.index_copy(0, steps, said).view_as(everywhere)
 
         return placed(stem), placed(attended), placed(whole)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.embedding import N_EMBEDDING
 from models.labels import EMOTIONS
-from tools import emotion_corpus, emotion_embeddings, evaluate_emotion, train_emotion
+from tools import emotion_corpus, emotion_embeddings, emotion_study, evaluate_emotion, train_emotion
 from tools.emotion_corpus import Clip, Condition, FeatureCache, decode, read_manifest
 
 RATE = 16_000
@@ -68,13 +68,14 @@ def test_bad_rows_are_named_and_do_not_stop_it(corpus: Path) -> None:
 
 def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -> None:
     def trained(*arguments: str) -> dict[str, bytes]:
-        common = ["--data", str(corpus), "--work", str(tmp_path), "--copies", "1", "--folds"]
+        common = ["--data", str(corpus), "--work", str(tmp_path), "--copies", "1", "--adapt", "0", "--folds"]
         assert train_emotion.main([*common, *arguments]) == 0
         return {path.name: path.read_bytes() for path in (tmp_path / "runs").glob("*.safetensors")}
 
     first = trained("--samples", "256")
     assert trained("--samples", "256") == first and len(first) > 1
     assert all(other != first[name] for name, other in trained("--samples", "512").items())
+    assert all(other != first[name] for name, other in trained("--samples", "256", "--adapt", "1").items())
     assert trained("--samples", "256") == first
 
 
@@ -83,6 +84,7 @@ def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -
     [
         (["--folds", "--samples", "0"], "--samples must be at least 256, got 0"),
         (["--folds", "--copies", "0"], "--copies must be at least 1"),
+        (["--folds", "--adapt", "-1"], "--adapt must be at least 0"),
         (["--folds", "--threads", "-1"], "--threads must be at least 1"),
         (["--folds", "--work", "{file}"], "can't be written"),
         (["--folds", "--json", "{file}/a.json"], "can't be written"),
@@ -125,14 +127,14 @@ def test_a_folder_of_which_nothing_can_be_used_is_one_line(tmp_path: Path, capsy
 
 def test_no_speaker_is_in_two_folds(corpus: Path) -> None:
     clips, _ = read_manifest(corpus / "manifest.csv")
-    fold = train_emotion.folds(clips)
+    fold = emotion_study.folds(clips)
     for speaker in {clip.speaker for clip in clips}:
         assert len({int(k) for k, clip in zip(fold, clips, strict=True) if clip.speaker == speaker}) == 1
 
 
 def test_song_and_speech_of_one_actor_are_in_the_same_fold() -> None:
     clips = [Clip(Path(f"{c}{s}"), c, f"a{s}", 0) for c in ("x", "x_song") for s in range(20)]
-    fold = train_emotion.folds(clips)
+    fold = emotion_study.folds(clips)
     assert np.array_equal(fold[:20], fold[20:]) and len(set(fold.tolist())) == 5
 
 
@@ -164,7 +166,7 @@ def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_learns_what_it_is_shown(corpus: Path, tmp_path: Path) -> None:
-    study = train_emotion.prepare([corpus], tmp_path, 1, lambda what, done, total: None)
+    study = emotion_study.prepare([corpus], tmp_path, 1, lambda what, done, total: None)
     everything = np.arange(len(study.clips))
     network = train_emotion.train(study, everything, 64 * 60, 0, lambda done, total: None)
     heard = train_emotion.verdicts(network, study, everything, 0.0)[:, :5].argmax(1)
@@ -178,9 +180,9 @@ def test_several_folders_are_one_study(corpus: Path, tmp_path: Path) -> None:
     write_wav(other / "a.wav", buzz(2, 9))
     (other / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,three,s9,fear\n")
     work = tmp_path / "work"
-    alone = train_emotion.prepare([corpus], work, 1, lambda *_: None)
+    alone = emotion_study.prepare([corpus], work, 1, lambda *_: None)
     kept = {path: path.stat().st_mtime_ns for path in work.rglob("*.npy")}
-    both = train_emotion.prepare([other, corpus / "manifest.csv"], work, 1, lambda *_: None)
+    both = emotion_study.prepare([other, corpus / "manifest.csv"], work, 1, lambda *_: None)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
     assert [clip.corpus for clip in both.clips] == ["three", *(clip.corpus for clip in alone.clips)]
     assert both.examples.emotion[0] == EMOTIONS.index("fear")
@@ -197,7 +199,7 @@ def test_several_folders_are_one_study(corpus: Path, tmp_path: Path) -> None:
 def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = tmp_path / "weights" / "emotion.safetensors"
     monkeypatch.setattr(train_emotion, "WEIGHTS", weights)
-    common = ["--data", str(corpus), "--work", str(tmp_path / "work"), "--copies", "2", "--samples", "320"]
+    common = ["--data", str(corpus), "--work", str(tmp_path / "work"), "--copies", "2", "--samples", "320", "--adapt", "1"]
     figures = tmp_path / "figures.json"
     assert train_emotion.main([*common, "--folds", "--json", str(figures)]) == 0
     found = json.loads(figures.read_text())["folds"]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from voices import demo_voice
 
+from models.emotion.classifier import WEIGHTS
 from models.emotion.embedding import (
     N_EMBEDDING,
     N_ENCODED,
@@ -17,7 +18,7 @@ from models.emotion.embedding import (
     newest,
 )
 from models.emotion.front_end import N_FEATURES, VOICED, FrontEnd
-from models.emotion.speech_encoder import SpeechEncoder
+from models.emotion.trained import Trained
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def front_end() -> FrontEnd:
 
 @pytest.fixture(scope="module")
 def embedding(front_end: FrontEnd) -> WindowEmbedding:
-    return WindowEmbedding(front_end, SpeechEncoder.load())
+    return WindowEmbedding(front_end, Trained.load(WEIGHTS, "").encoder.listening())
 
 
 @pytest.fixture(scope="module")

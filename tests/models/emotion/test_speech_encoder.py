@@ -20,7 +20,7 @@ def published_file() -> Path:
 
 @pytest.fixture(scope="module")
 def encoder() -> SpeechEncoder:
-    return SpeechEncoder.load()
+    return SpeechEncoder.published().listening()
 
 
 def sound_like(frames: int) -> torch.Tensor:
@@ -50,14 +50,16 @@ def test_the_same_as_the_published_graph() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     log_mel = sound_like(MAX_FRAMES)
     expected = session.run(list(depths), {"input_features": log_mel.transpose(1, 2).numpy()})
-    for mine, theirs in zip(SpeechEncoder.load(torch.float32)(log_mel, everywhere(log_mel)), expected, strict=True):
+    for mine, theirs in zip(SpeechEncoder.published()(log_mel, everywhere(log_mel)), expected, strict=True):
         assert np.abs(mine.numpy() - theirs).max() < 2e-3
 
 
 @torch.no_grad()
 def test_half_precision_changes_little() -> None:
     sound = sound_like(300)
-    whole, half = (SpeechEncoder.load(p)(sound, everywhere(sound))[-1].mean(1) for p in (torch.float32, torch.bfloat16))
+    whole, half = (
+        SpeechEncoder.published().listening(p)(sound, everywhere(sound))[-1].mean(1) for p in (torch.float32, torch.bfloat16)
+    )
     assert torch.nn.functional.cosine_similarity(whole, half).item() > 0.999
 
 
@@ -82,10 +84,10 @@ def test_another_file_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Mon
     other.write_bytes(b"something else")
     monkeypatch.setenv("SPEECH2EXPRESSION_SPEECH_ENCODER", str(other))
     with pytest.raises(UserError, match=r"encoder\.onnx is not the published file"):
-        SpeechEncoder.load()
+        SpeechEncoder.published()
     monkeypatch.setenv("SPEECH2EXPRESSION_SPEECH_ENCODER", str(tmp_path / "nothing.onnx"))
     with pytest.raises(UserError, match=r"nothing\.onnx can't be read"):
-        SpeechEncoder.load()
+        SpeechEncoder.published()
 
 
 def test_a_missing_package_is_one_clear_error() -> None:
