@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 LISTEN_EVERY: Final = 0.01
 """Seconds between looks into the ring: half a block."""
 SCREEN_EVERY: Final = 1 / 120
-"""Seconds for which the main thread waits for a frame before it looks at the keys again."""
+"""Seconds for which the main thread waits for a frame, at most, before it looks at the keys again."""
 RECENT: Final = 30
 """Frames over which the latency on the head-up display is taken."""
 
@@ -178,7 +178,7 @@ class LiveShow:
             self._stop.wait(0.1)
             return
         clock, stats = self._stages.clock, self._stages.stats
-        frame = self._for_window.take(timeout=SCREEN_EVERY)
+        frame = self._for_window.take(timeout=min(SCREEN_EVERY, self._window.wait(clock.now())))
         latency = stats.median("sound to window", RECENT)
         reading = Reading(self._shown.at(clock.now()), latency, self._stages.faces.name, self._source.description, self.health)
         began = clock.now()

@@ -57,6 +57,10 @@ class Blend:
         self._shown = np.asarray(cv2.addWeighted(newest, part, self._before, 1 - part, 0), np.uint8)
         return self._shown, over
 
+    def wait(self, t: float) -> float:
+        """Seconds from time `t` to the fade's next picture, at least 0; infinity where none is to come."""
+        return max(0.0, self._put_up + self._every - t) if self._fading else float("inf")
+
     def _take(self, frame: Frame, t: float) -> None:
         if self._frame is not None:
             interval = min(t - self._arrived, LONGEST)

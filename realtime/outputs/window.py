@@ -79,6 +79,10 @@ class WindowOutput:
         self._notice_closing()
         return None if self.blackout else seen
 
+    def wait(self, t: float) -> float:
+        """Seconds from time `t` until a step without a new frame has a picture to put up; infinity where none has."""
+        return float("inf") if self.freeze else self._blend.wait(t)
+
     def close(self) -> None:
         """Calling it again does nothing."""
         cv2.destroyAllWindows()

@@ -102,3 +102,31 @@ def test_frames_are_left_as_they_are() -> None:
     assert (first.pixels == 0).all()
     assert (second.pixels == 100).all()
     assert (third.pixels == 200).all()
+
+
+@pytest.mark.parametrize("rate", [60, 144, 240])
+@pytest.mark.parametrize("drawing", [0.002, 0.004])
+def test_whoever_waits_as_told_reaches_the_displays_rate(rate: int, drawing: float) -> None:
+    """A loop as the show's: waits for a frame, at most 1/120 s, then puts up what is due."""
+    blend = Blend(1 / rate)
+    t, k, pictures = 0.0, 0, 0
+    blend.step(frame(0), t)
+    while t < 5.0:
+        t += min(1 / 120, blend.wait(t), (k + 1) / 12 - t) if (k + 1) / 12 > t else 0.0
+        new = None
+        if t >= (k + 1) / 12:
+            k += 1
+            new = frame(k, k * 4 % 256)
+        pixels, _ = blend.step(new, t)
+        pictures += pixels is not None
+        t += drawing if pixels is not None else 0.0005
+    assert pictures / 5.0 > 0.9 * min(rate, 1 / (drawing + 0.001))
+    assert pictures / 5.0 < rate + 13  # a new frame is shown when it comes
+
+
+def test_nothing_is_awaited_where_nothing_fades() -> None:
+    blend = Blend(1 / 60)
+    assert blend.wait(0.0) == float("inf")
+    blend.step(frame(0), 0.0)
+    blend.step(frame(1), 0.1)
+    assert 0.0 < blend.wait(0.1) <= 1 / 60 and blend.wait(9.0) == 0.0
