@@ -79,7 +79,7 @@ def test_a_folder_of_something_else_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shared_data.SPEECH.is_dir(), reason=f"needs corpora in {shared_data.SPEECH}")
 def test_names_say_what_the_manifest_says() -> None:
     """Every clip of the corpora in ../shared that have a layout of their own."""
-    data = shared_data.SPEECH
+    data = shared_data.SPEECH.resolve()
     by_manifest = {clip.path: clip for clip in read_corpus(data)[0]}
     for corpus in ("ravdess", "ravdess_song", "emodb", "nemo"):
         found = list(named(data / corpus))

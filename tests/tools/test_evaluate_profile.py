@@ -62,7 +62,7 @@ def test_folds_and_left_out_corpora_are_found_by_name(tmp_path: Path) -> None:
 
 
 def test_a_missing_network_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no network at .*fold"):
+    with pytest.raises(UserError, match=r"no weights of the emotion classifier at .*fold"):
         Networks(CLIPS, options(networks=tmp_path)).of(CLIPS[0])
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from voices import turn
 
 from models.emotion.network import EmotionNetwork
+from models.emotion.speech_encoder import SpeechEncoder
+from models.emotion.trained import Trained
 from models.labels import EMOTIONS
 from tools import evaluate_robustness
 from tools.emotion_conditions import CONDITIONS
@@ -43,7 +44,7 @@ def data(tmp_path: Path) -> Path:
 def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(data: Path) -> None:
     torch.manual_seed(0)
     (data / "work" / "runs").mkdir(parents=True)
-    save_file(EmotionNetwork().state_dict(), data / "work" / "runs" / "without-own.safetensors")
+    Trained(EmotionNetwork(), SpeechEncoder()).save(data / "work" / "runs" / "without-own.safetensors")
     out = data / "out.json"
     words = ["--data", str(data), "--work", str(data / "work"), "--strangers", "corpora", "--json", str(out)]
     assert evaluate_robustness.main(words) == 0
@@ -56,5 +57,5 @@ def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(da
 
 def test_a_missing_network_is_one_clear_error_before_anything_is_heard(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate_robustness.main(["--data", str(data), "--work", str(data / "work")]) == 2
-    assert "no network at" in capsys.readouterr().err
+    assert "no weights of the emotion classifier at" in capsys.readouterr().err
     assert not (data / "work").exists()
