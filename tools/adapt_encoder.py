@@ -5,6 +5,7 @@ batch and from the encoder as it is now. Half of the windows have it subtracted,
 it heard in many thousand voices; only the layer above it learns.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from models.precision import fast_precision
 from tools.emotion_corpus import Clip, Copy
 from tools.emotion_embeddings import AS_RECORDED_SHARE, NEWEST_SHARE, SONG_WEIGHT, STRANGER_SHARE
 from tools.emotion_examples import Indices, WindowCutter, varied, voice_numbers
-from tools.emotion_loss import emotion_loss
+from tools.emotion_loss import descend, emotion_loss, share_kept
 
 VOICES: Final = 16  # in a batch
 WINDOWS: Final = 8  # of each
@@ -31,6 +32,7 @@ _ENCODER_RATE: Final = 2e-4
 _NETWORK_RATE: Final = 3e-4
 _WARM_UP: Final = 50  # steps
 _AVERAGE: Final = 0.99  # of the weights, per step
+_ROUND: Final = 1_600  # steps of the encoder that a batch is filled up to: a twelfth of all it has
 
 
 class Recorded(NamedTuple):
@@ -126,7 +128,7 @@ def adapt(
         stem.requires_grad_(False)
     embedding = WindowEmbedding(FrontEnd(), _Fast(encoder))
     both = nn.ModuleDict({"encoder": encoder, "network": network})
-    average = {name: array.detach().clone() for name, array in both.named_parameters()}
+    average = copy.deepcopy(both)
     of_encoder = [array for array in encoder.parameters() if array.requires_grad]
     rates = (_ENCODER_RATE, _NETWORK_RATE)
     optimizer = torch.optim.AdamW(
@@ -146,31 +148,31 @@ def adapt(
         verdict = network(torch.where(of_newest, vectors[:, 1], vectors[:, 0]), centres, known)
         clips = torch.from_numpy(batch.clips)
         loss = emotion_loss(verdict, probabilities[clips], intensity[clips])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(both.parameters(), 2.0)
-        optimizer.step()
-        keep = min(_AVERAGE, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, array in both.named_parameters():
-                average[name].lerp_(array, 1.0 - keep)
+        descend(loss, both, optimizer, average, share_kept(step, _AVERAGE))
         tell(step + 1, n_steps)
-    both.load_state_dict(average, strict=False)
+    both.load_state_dict(average.state_dict())
     both.eval().requires_grad_(False)
     return network, encoder
 
 
 class _Fast(nn.Module):
-    """The encoder with products in this machine's fast precision, its weights staying as exact as they are."""
+    """The encoder with products in this machine's fast precision, its weights staying as exact as they are.
+
+    It says more steps than are wanted, so that batches come in a few sizes only: the library of the products keeps what it
+    prepared for each of a thousand sizes, 13 GB of it.
+    """
 
     def __init__(self, encoder: SpeechEncoder) -> None:
         super().__init__()
         self._encoder = encoder
 
     def forward(self, log_mel: Tensor, wanted: Tensor) -> tuple[Tensor, ...]:
+        spare = (~wanted).flatten().nonzero().squeeze(1)
+        said = wanted.flatten().clone()
+        said[spare[: -int(wanted.sum()) % _ROUND]] = True
         half = fast_precision()
         with torch.autocast("cpu", half, enabled=half != torch.float32):
-            depths: tuple[Tensor, ...] = self._encoder(log_mel, wanted)
+            depths: tuple[Tensor, ...] = self._encoder(log_mel, said.view_as(wanted))
         return depths
 
 

@@ -1,7 +1,7 @@
 """The corpora as `train_emotion` studies them: clips, their recordings, the windows' vectors, and who is tested with whom."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -112,11 +112,9 @@ def heard_by(encoder: SpeechEncoder, study: Study, among: NDArray[np.int64], tes
     def own(recorded: Recorded, which: NDArray[np.int64]) -> NDArray[np.int64]:
         return which[(which >= recorded.first) & (which < recorded.first + len(recorded.clips))] - recorded.first
 
-    learnt = (training_windows(r.clips, r.copies[0], 0, own(r, among)) for r in study.recorded)
-    heard = (test_windows(r.clips, r.copies[0], own(r, test)) for r in study.recorded)
-    firsts = [r.first for r in study.recorded]
+    def embedded(windows: Callable[[Recorded], Iterator[Windows]]) -> Embedded:
+        return joined([embed(embedding, windows(recorded)).after(recorded.first) for recorded in study.recorded])
 
-    def embedded(windows: Iterable[Iterator[Windows]]) -> Embedded:
-        return joined([embed(embedding, part).after(first) for first, part in zip(firsts, windows, strict=True)])
-
-    return Examples(study.clips, [embedded(learnt)], embedded(heard))
+    learnt = embedded(lambda r: training_windows(r.clips, r.copies[0], 0, own(r, among)))
+    heard = embedded(lambda r: test_windows(r.clips, r.copies[0], own(r, test)))
+    return Examples(study.clips, [learnt], heard)

@@ -69,7 +69,13 @@ def answers(study: Study, names: Sequence[str], networks: dict[str, Trained]) ->
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="with a manifest.csv, or a published corpus")
-    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="of train_emotion; vectors are kept there")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="of train_emotion; features of the changed sounds are kept there",
+    )
     parser.add_argument("--strangers", choices=emotion_networks.CHOICES, nargs="+", default=list(emotion_networks.CHOICES))
     parser.add_argument("--voices", type=int, default=8, metavar="N", help="at most, of each corpus")
     parser.add_argument("--clips", type=int, default=60, metavar="N", help="at most, of each voice")

@@ -26,7 +26,6 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
 
 from models.emotion.classifier import WEIGHTS
 from models.emotion.network import EmotionNetwork
@@ -37,7 +36,7 @@ from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools.adapt_encoder import VoiceBatches, adapt
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
-from tools.emotion_loss import emotion_loss
+from tools.emotion_loss import descend, emotion_loss, share_kept
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
 
 _BATCH: Final = 256
@@ -72,13 +71,7 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
             group["lr"] = _LEARNING_RATE * warm * (0.5 + 0.5 * math.cos(math.pi * step / n_steps)) + 1e-5
         verdict = network(batch.embedding, batch.centre, batch.known)
         loss = emotion_loss(verdict, batch.probabilities, batch.intensity)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        keep = min(_AVERAGE, (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1.0 - keep)
+        descend(loss, network, optimizer, average, share_kept(step, _AVERAGE))
         if step % 50 == 0:
             tell(step * _BATCH, n_samples)
     return average.eval()

@@ -34,7 +34,7 @@ class Ring:
         """Samples (per channel) ever written."""
         self._claimed = 0  # samples written or being written: what lies a capacity before is, or may be, no more
         self._samples: NDArray[np.float32] = np.zeros((self.capacity, channels), np.float32)
-        self._arrivals: deque[tuple[int, float]] = deque()  # of blocks: samples up to its end, its anchor
+        self._arrivals: deque[tuple[int, float]] = deque()  # samples up to a block's end, its anchor; none later than the next
         self._anchor = 0.0
 
     def write(self, block: NDArray[np.float32], arrived: float) -> None:
@@ -64,18 +64,22 @@ class Ring:
 
     def _anchored(self, end: int, arrived: float) -> float:
         """The anchor, now that the block which ends with sample `end` has arrived."""
-        arrivals = self._arrivals
-        arrivals.append((end, arrived - end / self.rate))
+        arrivals, anchor = self._arrivals, arrived - end / self.rate
+        # The smallest of a window that moves on: what is larger than a newer one never is it. A device's callback waits for this.
+        while arrivals and arrivals[-1][1] >= anchor:
+            arrivals.pop()
+        arrivals.append((end, anchor))
         while arrivals[0][0] < end - ANCHOR_SECONDS * self.rate:
             arrivals.popleft()
-        earliest = min(anchor for _, anchor in arrivals)
-        begin = end - RECENT_SECONDS * self.rate
-        latest = min(anchor for until, anchor in arrivals if until > begin)
-        if latest - earliest > HOLE:
-            while arrivals[0][0] <= begin:
+        recent = anchor
+        for until, earlier in reversed(arrivals):
+            if until <= end - RECENT_SECONDS * self.rate:
+                break
+            recent = earlier
+        if recent - arrivals[0][1] > HOLE:
+            while arrivals[0][1] < recent:
                 arrivals.popleft()
-            return latest
-        return earliest
+        return arrivals[0][1]
 
     def _copy(self, begin: int, end: int) -> NDArray[np.float32]:
         start, n = begin % self.capacity, end - begin
