@@ -6,6 +6,7 @@ Unknown keys are refused with the nearest known one.
 
 import argparse
 import difflib
+import reprlib
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -289,10 +290,12 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
         raise UserError(f"settings file {path} cannot be read ({error.strerror}); name a TOML file that exists") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"settings file {path} is no TOML: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"settings file {path} nests its values too deeply; no setting needs more than a list") from error
     for section, branch in tree.items():
         if section in Settings.model_fields and not isinstance(branch, dict):
             raise UserError(
-                f"setting {section} in {path} is a section, got the value {branch!r}; write [{section}] and its keys below"
+                f"setting {section} in {path} is a section, got {reprlib.repr(branch)}; write [{section}] and its keys below"
             )
     return tree
 
@@ -317,7 +320,7 @@ def _validate(tree: dict[str, dict[str, Any]]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:2])
-        raise UserError(f"setting {name}: {first['msg'].lower()}, got {first['input']!r}") from error
+        raise UserError(f"setting {name}: {first['msg'].lower()}, got {reprlib.repr(first['input'])}") from error
 
 
 def _nearest(name: str, known: list[str]) -> str:

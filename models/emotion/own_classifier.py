@@ -144,7 +144,7 @@ def _facts(model: Any, path: Path) -> dict[str, Any]:
     if beside.is_file():
         try:
             facts = json.loads(beside.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{beside} is no JSON ({error}); write the labels there, see docs/emotion.md") from error
         if not isinstance(facts, dict):
             raise UserError(f'{beside} should hold one object like {{"labels": ["angry", "neutral"]}}; see docs/emotion.md')
@@ -158,7 +158,7 @@ def _facts(model: Any, path: Path) -> dict[str, Any]:
                 raise UserError(f'"{key}" in {path} is no UTF-8 text; export it anew, or write it into {beside}') from error
             try:
                 facts[key] = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 facts[key] = text
     if not facts:
         raise UserError(f"nothing says what the outputs of {path} mean; write its labels into {beside}, see docs/emotion.md")

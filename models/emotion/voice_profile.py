@@ -85,7 +85,7 @@ class VoiceProfile:
             sentences = {str(name): int(number) for name, number in json.loads(facts["sentences"]).items()}
             seconds = float(facts["seconds"])
             identity = facts["classifier"]
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is a damaged voice profile; enrol the voice again") from error
         return cls(identity, **{n: a.astype(np.float32) for n, a in arrays.items()}, sentences=sentences, seconds=seconds)
 

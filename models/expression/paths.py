@@ -113,7 +113,7 @@ def load_paths(path: Path, generator_hash: str | None = None) -> dict[str, Expre
     tensors, metadata = read_tensors(path, FORMAT, generator_hash)
     try:
         return {key: _face(key, tensors, rows, metadata["generator"]) for key, rows in json.loads(metadata["rows"]).items()}
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"the paths in {path} are damaged ({reason}): make them again with python -m tools.search_directions"

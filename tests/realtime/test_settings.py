@@ -79,7 +79,9 @@ def test_values_out_of_range_are_refused(arguments: list[str]) -> None:
         load(arguments)
 
 
-@pytest.mark.parametrize("text", ["not toml", "audio = 3", "[audio]\nvolume = 1", "[sound]\nx = 1"])
+@pytest.mark.parametrize(
+    "text", ["not toml", "audio = 3", "[audio]\nvolume = 1", "[sound]\nx = 1", "a = " + 3000 * "[" + 3000 * "]"]
+)
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     file = tmp_path / "show.toml"
     file.write_text(text)

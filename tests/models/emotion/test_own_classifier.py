@@ -102,9 +102,10 @@ def test_missing_and_damaged_files_are_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no ONNX file"):
         OwnClassifier(damaged)
     whole = write(tmp_path / "own.onnx", {})
-    whole.with_suffix(".json").write_text("{labels")
-    with pytest.raises(UserError, match="is no JSON"):
-        OwnClassifier(whole)
+    for text in ("{labels", 3000 * "["):
+        whole.with_suffix(".json").write_text(text)
+        with pytest.raises(UserError, match="is no JSON"):
+            OwnClassifier(whole)
     whole.with_suffix(".json").unlink()
     with pytest.raises(UserError, match="nothing says what the outputs"):
         OwnClassifier(whole)
