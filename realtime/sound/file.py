@@ -39,7 +39,7 @@ class SoundFile:
 
     def __init__(self, path: Path, block_seconds: float = 0.02) -> None:
         self.path = path
-        self._block_seconds = block_seconds
+        self.block_seconds = block_seconds
         try:
             with self._open() as container:
                 codec = self._stream(container).codec_context
@@ -101,7 +101,7 @@ class SoundFile:
         return container.streams.audio[0]
 
     def _resampler(self) -> av.AudioResampler:
-        block = max(1, round(self._block_seconds * self.rate))
+        block = max(1, round(self.block_seconds * self.rate))
         return av.AudioResampler("flt", "mono" if self.channels == 1 else "stereo", self.rate, frame_size=block)
 
     def _arrays(self, frames: list[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
@@ -122,7 +122,7 @@ class PlayingFile:
         self.ring = Ring(sound.rate, sound.channels)
         self.health = ""
         self._sound, self._clock, self._loop = sound, clock, loop
-        self._speaker = Speaker.open(sound.rate, sound.channels) if aloud else None
+        self._speaker = Speaker.open(sound.rate, sound.channels, sound.block_seconds) if aloud else None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, name="file", daemon=True)
         self._finished = False
@@ -164,7 +164,11 @@ class PlayingFile:
                     self.ring.restart_time()
                 played += len(block)
                 due = began + played / self._sound.rate
-                if self._stop.wait(max(0.0, due - lead - self._clock.now())):
+                while waiting and waiting[0][0] < due - lead:
+                    if self._stopped_by(waiting[0][0]):
+                        return
+                    self._hand_over(waiting)
+                if self._stopped_by(due - lead):
                     return
                 if self._speaker:
                     self._speaker.play(block)
@@ -174,8 +178,12 @@ class PlayingFile:
             if not self.health:
                 log.warning("%s cannot be read any more (%s); the face rests", self.description, error)
             self.health = f"{self.description} cannot be read"
-        while waiting and not self._stop.wait(max(0.0, waiting[0][0] - self._clock.now())):
+        while waiting and not self._stopped_by(waiting[0][0]):
             self._hand_over(waiting)
+
+    def _stopped_by(self, time: float) -> bool:
+        """Wait until the clock's `time`, or until `close`."""
+        return self._stop.wait(max(0.0, time - self._clock.now()))
 
     def _blocks(self) -> Iterator[NDArray[np.float32]]:
         """The file once, or over and over. Raises `UserError` for a file without samples: it would be opened without end."""

@@ -14,7 +14,9 @@ from realtime.sound.ring import Cursor, Ring
 log = logging.getLogger(__name__)
 
 BUFFERED: Final = 0.1
-"""Seconds of sound kept between the player and the device, so that neither ever waits for the other."""
+"""Seconds of sound kept between the player and the device, so that neither ever waits for the other; at least ..."""
+BLOCKS_BUFFERED: Final = 1.5
+"""... these blocks, so that one more is never too many."""
 
 
 class Speaker:
@@ -24,11 +26,12 @@ class Speaker:
     waits the oldest is left out, and where all is used up there is silence until the next sound is as late as it should be.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
-        """Raises OSError where there is no output."""
+    def __init__(self, rate: int, channels: int, block_seconds: float) -> None:
+        """For blocks of that length. Raises OSError where there is no output."""
         self._ring = Ring(rate, channels, seconds=5.0)
         self._cursor: Cursor = self._ring.cursor()
-        self._reserve = self._pause = round(BUFFERED * rate)
+        buffered = max(BUFFERED, BLOCKS_BUFFERED * block_seconds)
+        self._reserve = self._pause = round(buffered * rate)
         self._audio = open_portaudio()
         try:
             with quiet_stderr():
@@ -38,14 +41,14 @@ class Speaker:
         except OSError:
             self._audio.terminate()
             raise
-        self.lead: float = BUFFERED + self._stream.get_output_latency()
+        self.lead: float = buffered + self._stream.get_output_latency()
         """Seconds by which blocks should come before they are to be heard."""
 
     @classmethod
-    def open(cls, rate: int, channels: int) -> "Speaker | None":
+    def open(cls, rate: int, channels: int, block_seconds: float) -> "Speaker | None":
         """The default output, or None (and a line in the log) where there is none: a show can do without."""
         try:
-            return cls(rate, channels)
+            return cls(rate, channels, block_seconds)
         except OSError as error:
             log.info("the file is not heard: no sound output (%s)", error)
             return None

@@ -42,8 +42,8 @@ def audio(monkeypatch: pytest.MonkeyPatch) -> Audio:
 class Counting:
     """Plays 1, 2, 3 ...: what comes out says what was left out."""
 
-    def __init__(self) -> None:
-        self.speaker = Speaker(RATE, 1)
+    def __init__(self, n: int = N) -> None:
+        self.speaker = Speaker(RATE, 1, n / RATE)
         self.last = 0
 
     def play(self, n: int = N) -> None:
@@ -61,6 +61,20 @@ def test_all_is_heard_behind_the_reserve(audio: Audio) -> None:
         heard.append(audio.take())
     late = RESERVE - N  # a block was whole before it was played
     np.testing.assert_array_equal(np.concatenate(heard), np.maximum(np.arange(50 * N) - late + 1, 0))
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.06, 0.1, 0.2])
+def test_blocks_of_any_length_are_heard_whole(audio: Audio, seconds: float) -> None:
+    n = round(seconds * RATE)
+    player, heard, due = Counting(n), [], 0
+    for taken in range(0, 5 * RATE, 40):  # a device that takes 5 ms at a time
+        if taken >= due:
+            player.play(n)
+            due += n
+        heard.append(audio.take(40))
+    sound = np.concatenate(heard)
+    first = np.argmax(sound > 0)
+    np.testing.assert_array_equal(sound[first:], np.arange(1, len(sound) - first + 1))
 
 
 def test_a_slow_device_leaves_out_a_reserve_now_and_then_and_plays_the_rest_in_order(audio: Audio) -> None:
