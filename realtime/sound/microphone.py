@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pyaudio
+import soxr
 
 from models.errors import UserError
 from realtime.clock import Clock
@@ -29,8 +30,8 @@ RETRY_EVERY: Final = 2.0
 class Microphone:
     """The device `wanted` ("" for the default, a number, or part of a name); `UserError` where it does not exist or open.
 
-    `health` names the device while it is lost. When it comes back, its samples go on in the same ring. Where a default was asked
-    for and another device is that now, it takes over and is named; any other never does.
+    `health` names the device while it is lost. When it comes back, its samples go on in the same ring, at its rate and with its
+    channels. Where a default was asked for and another device is that now, it takes over and is named; any other never does.
     """
 
     finished = False
@@ -84,17 +85,29 @@ class Microphone:
         self._close_device()
 
     def _open(self) -> None:
+        try:
+            self._open_at(self.ring.rate)
+        except OSError:
+            # What took over, or came back set up anew, may know another rate only: not every system changes it by itself.
+            if self._device.rate == self.ring.rate:
+                raise
+            self._open_at(self._device.rate)
+        self._silent_looks = 0
+
+    def _open_at(self, rate: int) -> None:
+        self._channels = min(self.ring.channels, self._device.channels)
+        same = rate == self.ring.rate
+        self._resampler = None if same else soxr.ResampleStream(rate, self.ring.rate, self._channels, dtype="float32")
         with quiet_stderr():
             self._stream = self._audio.open(
-                rate=self.ring.rate,
-                channels=self.ring.channels,
+                rate=rate,
+                channels=self._channels,
                 format=pyaudio.paFloat32,
                 input=True,
                 input_device_index=self._device.index,
-                frames_per_buffer=round(self._block_seconds * self.ring.rate),
+                frames_per_buffer=round(self._block_seconds * rate),
                 stream_callback=self._callback,
             )
-        self._silent_looks = 0
 
     def _callback(self, data: bytes | None, n: int, times: Mapping[str, float], status: int) -> tuple[None, int]:
         # PortAudio's own thread: copy, count, return. Anything more and the device loses sound.
@@ -102,7 +115,10 @@ class Microphone:
         self._blocks += 1
         self._overruns += bool(status & pyaudio.paInputOverflow)
         if data:
-            self.ring.write(audible(np.frombuffer(data, np.float32).reshape(-1, self.ring.channels)), now)
+            block = audible(np.frombuffer(data, np.float32).reshape(-1, self._channels))
+            if self._resampler is not None:
+                block = self._resampler.resample_chunk(block)
+            self.ring.write(np.broadcast_to(block, (len(block), self.ring.channels)), now)
         return None, pyaudio.paContinue
 
     def _watch(self) -> None:

@@ -23,9 +23,9 @@ class Stream:
 
     def close(self) -> None: ...
 
-    def give(self, value: float = 0.5) -> None:
-        """One block, as PortAudio's thread hands it over."""
-        self.callback(np.full(160, value, np.float32).tobytes(), 160, {}, 0)
+    def give(self, value: float = 0.5, n: int = 160) -> None:
+        """One mono block, as PortAudio's thread hands it over."""
+        self.callback(np.full(n, value, np.float32).tobytes(), n, {}, 0)
 
 
 class Audio:
@@ -153,3 +153,29 @@ def test_the_lost_default_is_taken_again_where_it_is_no_default_any_more(
 ) -> None:
     both = Device(0, "laptop", "ALSA", 1, 16_000, True), Device(1, "desk", "ALSA", 1, 16_000, False)
     assert "'desk'" in lost("", monkeypatch, *both).description
+
+
+def test_what_takes_over_may_have_fewer_channels_and_know_another_rate_only(
+    streams: list[Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "input_devices", lambda _: [Device(0, "desk", "ALSA", 2, 16_000, True)])
+    microphone = opened()
+    monkeypatch.setattr(module, "input_devices", lambda _: [Device(0, "laptop", "ALSA", 1, 48_000, True)])
+    whole = Audio.open
+
+    def open_at_its_rate(self: Audio, *, rate: int, channels: int, **rest: Any) -> Stream:
+        if rate != 48_000 or channels != 1:
+            raise OSError("invalid sample rate")
+        return whole(self, **rest)
+
+    monkeypatch.setattr(Audio, "open", open_at_its_rate)
+    cursor = microphone.ring.cursor()
+    microphone._lost = True
+    microphone._try_again()
+    assert microphone.health == ""
+    for _ in range(100):
+        streams[-1].give(0.5, n=960)  # 20 ms
+    heard = cursor.read()
+    assert heard.shape[1] == 2
+    assert 31_000 < len(heard) <= 32_000  # two seconds, less the filter's few milliseconds
+    np.testing.assert_allclose(heard[1000:-1000], 0.5, atol=1e-3)
