@@ -23,7 +23,6 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,12 +33,13 @@ from models.judge.student import STAGES, Student, load_student
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
+from models.stylegan.slow_colour import CELL, REACH
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
 
 CROP: Final = 64  # of the 128 positions that the hidden layers work at
 BATCH: Final = 8
 LEARNING_RATE: Final = 1.5e-3
-PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1, "grow": 0.5}  # of the learning rate, by layer
+PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1, "grow": 0.5, "slow_colour": 0.1}  # of the rate
 FACE: Final = (40, 32)  # where a crop begins that shows brows, eyes and mouth, y and x
 STRANGENESS: Final = 0.4  # its weight in the loss
 ASTRAY: Final = 8  # positions that such a crop is off at most
@@ -58,13 +58,16 @@ class Material:
         self.styles: Tensor = torch.cat(parts)  # (N, STYLES)
         self.step = SIDE // design.features  # positions of the hidden layers to one of the features
         layers = design.depth + 1 + (self.step > 1)
+        self.grid = CELL if design.corrected else self.step  # where crops may begin
         self.margin = self.step * math.ceil(layers / self.step)  # at a crop's inner edges zeros stand for what was cut away
+        if design.corrected:
+            self.margin = max(self.margin, math.ceil((REACH + 0.5) * CELL))  # half a square more is blended between them
 
     def __len__(self) -> int:
         return len(self.styles)
 
     def crop(self, index: int, y: int, x: int, size: int) -> tuple[Tensor, Tensor]:
-        """Features and picture from the hidden layers' position (y, x) on; all three numbers are multiples of `step`."""
+        """Features and picture from the hidden layers' position (y, x) on; all three numbers are multiples of `grid`."""
         return self.pairs.crop(
             index, self.design.features, y // self.step, x // self.step, size // self.step, self.design.picture
         )
@@ -78,13 +81,13 @@ class Material:
         scale = self.design.picture // SIDE
         features, targets, noise, counted = [], [], [], torch.zeros(BATCH, 1, scale * CROP, scale * CROP)
         for i, index in enumerate(indices):
-            free = (SIDE - CROP) // self.step
+            free = (SIDE - CROP) // self.grid
             if (lot := rng.rand()) < 0.25:
-                y, x = self.step * rng.randint(0, free + 1, 2)
+                y, x = self.grid * rng.randint(0, free + 1, 2)
             elif lot < 0.5:
-                y, x = FACE + self.step * rng.randint(-(ASTRAY // self.step), ASTRAY // self.step + 1, 2)
+                y, x = FACE + self.grid * rng.randint(-(ASTRAY // self.grid), ASTRAY // self.grid + 1, 2)
             else:
-                y, x = self.step * rng.choice((0, free), 2)
+                y, x = self.grid * rng.choice((0, free), 2)
             crop = self.crop(index, y, x, CROP)
             features.append(crop[0])
             targets.append(crop[1])
@@ -130,6 +133,8 @@ def first_guess(material: Material) -> Head:
         head.skip.weight.copy_(solution[:-1].T[:, :, None, None])
         assert head.leave.bias is not None
         head.leave.bias.copy_(solution[-1])
+        if head.slow_colour is not None:
+            head.slow_colour.begin_as(material.generator, head.feature_deviation)
     return head
 
 
@@ -363,9 +368,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.minutes:
         kept = work / f"fit_{design.name}.pt"
         head = resumed(material, kept, shipped=args.shipped).run(material, args.minutes, kept)
-        with written_beside(design.weights) as beside:
-            state = {name: tensor.contiguous() for name, tensor in head.state_dict().items()}
-            save_file(state, beside, metadata={"graph_hash": generator.graph_hash})
+        head.write(design.weights, generator.graph_hash)
     head = load_head(design, generator.graph_hash)
     print(measure(head, material, range(HELD_OUT)))
     if args.networks:

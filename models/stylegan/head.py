@@ -11,12 +11,14 @@ from typing import Final, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.errors import UserError
+from models.files import written_beside
 from models.stylegan.mobile import BLOCK_CHANNELS, HAAR_CHANNELS, LEAKY_SLOPE, haar_synthesis, interleave
+from models.stylegan.slow_colour import SlowColour
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
 SIDE: Final = 128  # that the hidden layers work at
@@ -33,6 +35,7 @@ class Design(NamedTuple):
     grown: int  # channels that the thinner copy hands on; without one (128² features) their own 256
     width: int  # channels of the hidden layers
     depth: int  # 3×3 convolutions between the first layer and the last
+    corrected: bool  # whether `slow_colour.py` goes over the picture
 
     @property
     def name(self) -> str:
@@ -44,9 +47,9 @@ class Design(NamedTuple):
         return WEIGHTS / f"mobile_head_{self.name}.safetensors"
 
 
-FAST_256: Final = Design(features=64, picture=256, grown=192, width=64, depth=1)
-FINE_256: Final = Design(features=128, picture=256, grown=BLOCK_CHANNELS[4], width=80, depth=2)
-FINE_512: Final = Design(features=128, picture=512, grown=BLOCK_CHANNELS[4], width=80, depth=2)
+FAST_256: Final = Design(features=64, picture=256, grown=192, width=64, depth=1, corrected=False)
+FINE_256: Final = Design(features=128, picture=256, grown=BLOCK_CHANNELS[4], width=80, depth=2, corrected=True)
+FINE_512: Final = Design(features=128, picture=512, grown=BLOCK_CHANNELS[4], width=80, depth=2, corrected=True)
 DESIGNS: Final = {design.name: design for design in (FAST_256, FINE_256, FINE_512)}
 
 
@@ -95,6 +98,7 @@ class Head(nn.Module):
         self.direct = nn.Linear(told, sum(self.sizes))
         self.hidden = nn.Linear(told, 256)
         self.combined = nn.Linear(256, sum(self.sizes), bias=False)
+        self.slow_colour = SlowColour() if design.corrected else None
         self.register_buffer("feature_deviation", torch.ones(channels))
         self.register_buffer("style_mean", torch.zeros(told))
         self.register_buffer("style_deviation", torch.ones(told))
@@ -112,6 +116,11 @@ class Head(nn.Module):
     def forward(self, features: Tensor, styles: Tensor, noise: Tensor | None = None) -> Tensor:
         """`noise` replaces the noise plane of the thinner copy, for pictures that are only a part of the whole."""
         x, styles = self.scaled(features, styles, noise)
+        picture = self.sketch(x, styles)
+        return picture if self.slow_colour is None else self.slow_colour(x, styles, picture)
+
+    def sketch(self, x: Tensor, styles: Tensor) -> Tensor:
+        """What the hidden layers draw of `scaled`: the picture (N, 3, `picture`, `picture`) before its slow colours are right."""
         s = (styles - self.style_mean) / self.style_deviation
         told = (self.direct(s) + self.combined(F.silu(self.hidden(s)))).to(x.dtype)
         *layers, mixing, colour = torch.split(told, self.sizes, dim=1)
@@ -124,6 +133,12 @@ class Head(nn.Module):
         mixed = mixing.view(-1, 3, 3) @ picture.flatten(2)
         coloured: Tensor = picture + mixed.view_as(picture) + colour[:, :, None, None]
         return coloured
+
+    def write(self, path: Path, graph_hash: str) -> None:
+        """The weights, with the hash of the generator that they are fitted to. Raises UserError where they can't be written."""
+        state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        with written_beside(path) as beside:
+            save_file(state, beside, metadata={"graph_hash": graph_hash})
 
 
 def load_head(design: Design, graph_hash: str) -> Head:

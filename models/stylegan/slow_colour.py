@@ -1,0 +1,111 @@
+"""The colours of a picture without its detail, for a head (`head.py`): the layers that it skips, on averages.
+
+A head's own hidden layers are too few for all that the style factors do to rare colours. So the features of every square of
+CELL × CELL positions are averaged, and the averages go the whole way, through copies of the layers that are skipped: a sixteenth
+of their work. Since layers that bend do not map averages to averages, the copies are fitted on, and told the peaks as well. What
+a head drew is then moved, smoothly, to these colours.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.stylegan.mobile import BLOCK_CHANNELS, HAAR_CHANNELS, LEAKY_SLOPE, Block, MobileStyleGAN, haar_synthesis
+
+CELL: Final = 4  # positions of the 128² features to the side of a square
+FEATURES: Final = BLOCK_CHANNELS[4]
+BLOCKS: Final = ((HAAR_CHANNELS[5], BLOCK_CHANNELS[5]), (HAAR_CHANNELS[6], BLOCK_CHANNELS[6]))  # behind them
+REACH: Final = 2  # squares to each side that a colour depends on
+WEIGHED: Final = 64  # width of what weighs the head's colours against these
+
+
+class AveragedConvolution(nn.Module):
+    """The generator's separable convolution, without noise: (N, C_in, H, W), styled already → (N, C_out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, groups=in_channels, bias=False)
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Behind the edge nothing is black: one square here is eight pixels of the picture, not one.
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return F.leaky_relu(self.pointwise(self.depthwise(x)), LEAKY_SLOPE)
+
+
+class AveragedBlock(nn.Module):
+    """One block of the generator on averages: (N, 4 `haar`, H, W), styled already → (N, `out`, 2H, 2W)."""
+
+    def __init__(self, haar: int, out: int) -> None:
+        super().__init__()
+        self.conv1 = AveragedConvolution(haar, out)
+        self.conv2 = AveragedConvolution(out, out)
+
+    def forward(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """`first` and `second` are the style factors (N, C) of the convolutions."""
+        x = self.conv1(haar_synthesis(x) * first[:, :, None, None])
+        bent: Tensor = self.conv2(x * second[:, :, None, None])
+        return bent
+
+
+def averages(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Of what a head's hidden layers read (N, C, H, W), in every square: mean and peak, each (N, C, H/CELL, W/CELL)."""
+    return F.avg_pool2d(x, CELL), F.max_pool2d(x, CELL)
+
+
+class SlowColour(nn.Module):
+    """What a head reads and draws → the picture with the colours that it should have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loudness = nn.Parameter(torch.ones(FEATURES))
+        self.peaks = nn.Conv2d(FEATURES, FEATURES, 1, bias=False)
+        self.blocks = nn.ModuleList(AveragedBlock(haar, out) for haar, out in BLOCKS)
+        self.rgb = nn.Conv2d(BLOCK_CHANNELS[-1], 3, 1)
+        ups = (FEATURES, BLOCK_CHANNELS[5])
+        self.sizes = [n for up, (haar, out) in zip(ups, BLOCKS, strict=True) for n in (up, haar, out)] + [BLOCK_CHANNELS[6]]
+        self.hidden = nn.Conv2d(BLOCK_CHANNELS[-1] + 9, WEIGHED, 1)
+        self.weighed = nn.Conv2d(WEIGHED, 3, 1)
+
+    @torch.no_grad()
+    def begin_as(self, generator: MobileStyleGAN, loudness: Tensor) -> None:
+        """As that generator's own layers, if the hidden layers read its features divided by `loudness` (256,)."""
+        self.loudness.copy_(loudness)
+        self.peaks.weight.zero_()
+        for own, block in zip(self.blocks, list(generator.blocks)[-len(BLOCKS) :], strict=True):
+            assert isinstance(own, AveragedBlock)
+            assert isinstance(block, Block)
+            for averaged, whole in ((own.conv1, block.conv1), (own.conv2, block.conv2)):
+                averaged.depthwise.load_state_dict(whole.depthwise.state_dict())
+                averaged.pointwise.load_state_dict(whole.pointwise.state_dict())
+        bands = generator.rgb.conv
+        assert isinstance(bands, nn.Conv2d)
+        for colour, band in zip(self.rgb.parameters(), bands.parameters(), strict=True):
+            colour.copy_(band[:3] * 0.5)  # see MobileStyleGAN.synthesis
+        for part in self.weighed.parameters():
+            part.zero_()
+
+    def skipped(self, mean: Tensor, peak: Tensor, styles: Tensor) -> Tensor:
+        """`averages` and the style factors that the hidden layers are told → what the last of the skipped layers would hand on,
+        styled (N, 64, 4h, 4w)."""
+        factors = torch.split(styles.to(mean.dtype), self.sizes, dim=1)
+        x = mean * self.loudness[:, None, None] + self.peaks(peak)
+        x = self.blocks[0](x, factors[1], factors[2]) * factors[3][:, :, None, None]
+        finest: Tensor = self.blocks[1](x, factors[4], factors[5]) * factors[6][:, :, None, None]
+        return finest
+
+    def weigh(self, skipped: Tensor, drawn: Tensor) -> Tensor:
+        """`skipped`, and what a head drew in the same squares, averaged (N, 3, h, w) → what it should have drawn, averaged."""
+        x = F.avg_pool2d(skipped, 2 ** len(BLOCKS))
+        own = self.rgb(x)
+        better: Tensor = own + self.weighed(F.silu(self.hidden(torch.cat((x, own, drawn, own - drawn), dim=1))))
+        return better
+
+    def forward(self, x: Tensor, styles: Tensor, picture: Tensor) -> Tensor:
+        """The hidden layers' input (N, C, H, W), the style factors that they are told, the head's picture (N, 3, P, P)."""
+        scale = CELL * picture.shape[-1] // x.shape[-1]
+        drawn = F.avg_pool2d(picture, scale)
+        wrong = self.weigh(self.skipped(*averages(x), styles), drawn) - drawn
+        return picture + F.interpolate(wrong, scale_factor=float(scale), mode="bilinear")
