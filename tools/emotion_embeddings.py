@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.emotion.embedding import N_EMBEDDING, WindowEmbedding, newest
+from models.emotion.voice_identity import VoiceIdentity
 from models.emotion.voice_mean import FRAMES_PER_SECOND, centre
 from models.labels import EMOTIONS
 from tools.emotion_corpus import Clip
 from tools.emotion_examples import Indices, Windows, voice_numbers
+from tools.emotion_voices import fit_identity
 
 SONG_WEIGHT: Final = 0.4  # of a corpus of singing beside one of speech
 STRANGER_SHARE: Final = 0.5  # of examples without a voice mean
@@ -123,6 +125,11 @@ class Examples:
                     moved[e].append(mean - centre_of)
         none = torch.zeros(self._vectors.shape[1])
         return torch.stack([torch.stack(own).mean(0) if own else none for own in moved])
+
+    def identity(self, among: Indices) -> VoiceIdentity:
+        """What tells the voices of the clips `among` apart, as recorded."""
+        rows = np.flatnonzero(np.isin(self._clip, among) & self._as_recorded)
+        return fit_identity(self._vectors[rows].float().numpy(), self._voice[rows])
 
     def batches(self, among: Indices, everyone: NDArray[np.float32], size: int, seed: int) -> Iterator[Batch]:
         """Training batches without end: corpora alike, emotions alike, strangers and known voices mixed."""

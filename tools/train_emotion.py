@@ -94,13 +94,13 @@ def trained_on(
     """Network and encoder trained on the clips `among`, and the study with the clips `test` as that encoder hears them."""
     network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
     if args.adapt == 0:
-        return Trained(network, SpeechEncoder.published()), study
+        return Trained(network, SpeechEncoder.published(), study.examples.identity(among)), study
     batches = VoiceBatches(study.recorded, among, args.seed)
     labels = study.examples.probabilities, torch.from_numpy(study.examples.intensity)
     network, encoder = adapt(network, batches, *labels, args.adapt, args.seed, lambda done, n: tell(f"{name}, encoder", done, n))
     examples = heard_by(encoder, study, among, test)
     network.shifts.copy_(_SHIFT_OF_OTHERS * examples.shifts(among))
-    return Trained(network, encoder), replace(study, examples=examples)
+    return Trained(network, encoder, study.examples.identity(among)), replace(study, examples=examples)
 
 
 def run(

@@ -19,6 +19,7 @@ from models.emotion.belief import Belief
 from models.emotion.embedding import Encoded, WindowEmbedding, newest
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
+from models.emotion.profile_trust import ProfileTrust
 from models.emotion.trained import Trained
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
 from models.emotion.voice_mean import FRAMES_PER_SECOND, VoiceMean
@@ -75,6 +76,8 @@ class EmotionClassifier:
         self.shifts: Final = network.shifts.numpy()
         """How far each emotion moves a voice's vectors away from its mean (5, N_EMBEDDING)."""
         self._voice = VoiceMean(network.mean.numpy(), self.shifts)
+        self._hers = VoiceMean(network.mean.numpy(), self.shifts)  # of whose profile it is, if there is one
+        self._voices = trained.voices
         self._belief = Belief()
         self._window_frames = n_frames(self.WINDOW)
         self.identity: Final = _identity(trained.network, trained.encoder)
@@ -96,7 +99,16 @@ class EmotionClassifier:
                 "enrol the voice again: python -m tools.enrol_voice FILE"
             )
         self._profile = profile
+        self._trust: ProfileTrust | None = None
+        if profile is not None:
+            windows = profile.count / self._window_frames
+            self._trust = ProfileTrust(self._voices, profile.total / max(profile.count, 1.0), windows)
         self.reset()
+
+    @property
+    def trust(self) -> float:
+        """How likely it is that who speaks is whose profile was adopted, 0..1; 0 without a profile."""
+        return 0.0 if self._trust is None else self._trust.probability
 
     def reset(self) -> None:
         """Forget the sound so far, and of the voice what its profile does not say."""
@@ -107,10 +119,10 @@ class EmotionClassifier:
         self._chunks_heard = 0
         self._voice_activity.reset()
         self._belief.reset()
-        if self._profile is None:
-            self._voice.reset()
-        else:
-            self._voice.reset(self._profile.total, self._profile.count)
+        self._voice.reset()
+        if self._profile is not None and self._trust is not None:
+            self._hers.reset(self._profile.total, self._profile.count)
+            self._trust.reset()
         self.window: Window | None = None
         """What the last verdict was made of; None where there was none."""
 
@@ -134,25 +146,28 @@ class EmotionClassifier:
         vectors = self.embed(self._frames[None], mask).over(torch.stack([mask, newest(mask)], dim=1))[0].numpy()
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
         self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
-        verdict = self._judge(vectors)
+        if self._trust is not None:
+            self._trust.step(vectors[0], n_new / FRAMES_PER_SECOND)
+        verdict = self._judge(vectors, self.trust)
         window, recent = verdict.logits
         speech_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, n_new / FRAMES_PER_SECOND
         elapsed = self.HOP / self.SAMPLE_RATE
         believed = self._belief.step(recent, window, speech_seconds, new_seconds, elapsed, verdict.known)
-        self._voice.add(vectors[0], n_new, believed)
+        for voice in (self._voice, self._hers) if self._trust is not None else (self._voice,):
+            voice.add(vectors[0], n_new, believed)
 
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
         return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)
 
     def judged(self, window: Window) -> tuple[Floats, Floats]:
-        """Of a window's vectors, of all speech and of the newest, for the voice as it is known now: what the network makes of
-        them (2, N_HIDDEN), and its calibrated logits (2, 5)."""
-        judgement = self._judge(np.stack([window.embedding, window.newest]))
+        """Of a window's vectors, of all speech and of the newest, for the voice as it is known now, its profile wholly trusted:
+        what the network makes of them (2, N_HIDDEN), and its calibrated logits (2, 5)."""
+        judgement = self._judge(np.stack([window.embedding, window.newest]), 1.0)
         return judgement.hidden, judgement.logits
 
     @torch.no_grad()
-    def _judge(self, vectors: Floats) -> "_Judgement":
-        centre, known = self._voice.centre()
+    def _judge(self, vectors: Floats, trust: float) -> "_Judgement":
+        centre, known = self._centre(trust)
         centres = torch.from_numpy(centre).expand(len(vectors), -1)
         hidden = self._network.hidden(torch.from_numpy(vectors), centres, torch.full((len(vectors),), known))
         verdict = self._network.verdict(hidden)
@@ -160,8 +175,16 @@ class EmotionClassifier:
         temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
         logits: Floats = (verdict.emotion / temperature).numpy()
         if self._profile is not None:
-            logits = logits + self._profile.correction(hidden.numpy())
+            logits = logits + trust * self._profile.correction(hidden.numpy())
         return _Judgement(hidden.numpy(), logits, (verdict.arousal / temperature).numpy(), verdict.intensity.numpy(), known)
+
+    def _centre(self, trust: float) -> tuple[Floats, float]:
+        """What to subtract, and how well the voice is known: as heard so far and, as far as it is trusted, by the profile."""
+        centre, known = self._voice.centre()
+        if self._trust is None:
+            return centre, known
+        her_centre, her_known = self._hers.centre()
+        return centre + trust * (her_centre - centre), known + trust * (her_known - known)
 
     def _listen(self, samples: Floats) -> int:
         """Take in new sound; how many new frames it gave."""

@@ -12,6 +12,7 @@ from voices import turn
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.trained import Trained
+from models.emotion.voice_identity import VoiceIdentity
 from models.labels import EMOTIONS
 from tools import evaluate_robustness
 from tools.emotion_conditions import CONDITIONS
@@ -44,7 +45,7 @@ def data(tmp_path: Path) -> Path:
 def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(data: Path) -> None:
     torch.manual_seed(0)
     (data / "work" / "runs").mkdir(parents=True)
-    Trained(EmotionNetwork(), SpeechEncoder()).save(data / "work" / "runs" / "without-own.safetensors")
+    Trained(EmotionNetwork(), SpeechEncoder(), VoiceIdentity()).save(data / "work" / "runs" / "without-own.safetensors")
     out = data / "out.json"
     words = ["--data", str(data), "--work", str(data / "work"), "--strangers", "corpora", "--json", str(out)]
     assert evaluate_robustness.main(words) == 0

@@ -10,13 +10,14 @@ from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.trained import Trained
+from models.emotion.voice_identity import VoiceIdentity
 from models.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
     torch.manual_seed(0)
-    return Trained(EmotionNetwork(), SpeechEncoder(), (1.5, 1.0))
+    return Trained(EmotionNetwork(), SpeechEncoder(), VoiceIdentity(), (1.5, 1.0))
 
 
 def test_what_was_saved_is_found(trained: Trained, tmp_path: Path) -> None:
@@ -30,13 +31,13 @@ def test_what_was_saved_is_found(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_uncalibrated_parts_do_not_listen(trained: Trained, tmp_path: Path) -> None:
-    Trained(trained.network, trained.encoder).save(tmp_path / "weights.safetensors")
+    Trained(trained.network, trained.encoder, trained.voices).save(tmp_path / "weights.safetensors")
     assert Trained.load(tmp_path / "weights.safetensors", "").temperature is None
     with pytest.raises(UserError, match="without temperatures"):
         EmotionClassifier.load(tmp_path / "weights.safetensors")
 
 
-@pytest.mark.parametrize("lacking", ["encoder.query.weight", "layers.1.weight", "shifts"])
+@pytest.mark.parametrize("lacking", ["encoder.query.weight", "layers.1.weight", "shifts", "voices.spread"])
 def test_a_part_that_lacks_is_one_clear_error(trained: Trained, tmp_path: Path, lacking: str) -> None:
     path = tmp_path / "weights.safetensors"
     trained.save(path)
@@ -49,10 +50,14 @@ def test_a_part_that_lacks_is_one_clear_error(trained: Trained, tmp_path: Path, 
 
 def test_what_ships_is_small_enough_to_be_heard_everywhere() -> None:
     shipped = Trained.load(WEIGHTS, "")
-    assert sum(p.numel() for part in (shipped.network, shipped.encoder) for p in part.parameters()) <= 3_000_000
+    learnt = sum(p.numel() for part in (shipped.network, shipped.encoder) for p in part.parameters())
+    assert learnt + sum(array.numel() for array in shipped.voices.buffers()) <= 3_000_000
 
 
 def test_a_voice_is_another_for_another_encoder(trained: Trained) -> None:
     """A profile belongs to the encoder as well as to the network."""
     other = SpeechEncoder()
-    assert EmotionClassifier(trained).identity != EmotionClassifier(Trained(trained.network, other, (1.5, 1.0))).identity
+    assert (
+        EmotionClassifier(trained).identity
+        != EmotionClassifier(Trained(trained.network, other, trained.voices, (1.5, 1.0))).identity
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -54,9 +55,9 @@ def test_labelled_sentences_are_heard_as_they_were_labelled(classifier: EmotionC
 def test_plain_talk_corrects_nothing_but_makes_the_voice_known(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
     assert not plain.weight.any() and not plain.bias.any()
     classifier.adopt(None)
-    stranger = classifier._voice.centre()
+    stranger = classifier._centre(1.0)
     classifier.adopt(plain)
-    centre, known = classifier._voice.centre()
+    centre, known = classifier._centre(1.0)
     assert stranger[1] == 0.0 and known > 0.5
     own = plain.total / plain.count
     assert np.abs(centre - own).sum() < np.abs(stranger[0] - own).sum()
@@ -64,12 +65,29 @@ def test_plain_talk_corrects_nothing_but_makes_the_voice_known(classifier: Emoti
 
 def test_the_running_mean_goes_on_from_the_profile(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
     classifier.adopt(plain)
-    before = classifier._voice.centre()
+    before = classifier._centre(1.0)
     last_verdict(classifier, demo_voice()[: 6 * SECOND])
-    after = classifier._voice.centre()
+    after = classifier._centre(1.0)
     assert after[1] > before[1] and not np.array_equal(after[0], before[0])
     classifier.reset()
-    assert np.array_equal(classifier._voice.centre()[0], before[0])
+    assert np.array_equal(classifier._centre(1.0)[0], before[0])
+
+
+def test_a_profile_is_trusted_by_whom_it_is_of_and_not_by_a_deeper_voice(
+    classifier: EmotionClassifier, guided: VoiceProfile
+) -> None:
+    deeper = soxr.resample(demo_voice()[: 12 * SECOND], 3, 4).astype(np.float32)  # by a fourth, and slower
+    classifier.adopt(None)
+    assert classifier.trust == 0.0
+    stranger = last_verdict(classifier, deeper)
+    classifier.adopt(guided)
+    before = classifier.trust
+    last_verdict(classifier, demo_voice()[: 12 * SECOND])
+    assert classifier.trust > before > 0.5
+    classifier.reset()
+    heard = last_verdict(classifier, deeper)
+    assert classifier.trust < 0.1
+    assert np.abs(heard - stranger).max() < 0.1
 
 
 def test_without_a_profile_nothing_is_left_of_it(classifier: EmotionClassifier, guided: VoiceProfile) -> None:
