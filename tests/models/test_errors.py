@@ -19,6 +19,7 @@ def cleaning_up(done: list[str]) -> Iterator[None]:
         done.append("cleaned up")
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, code: int) -> None:
     done: list[str] = []
@@ -29,7 +30,6 @@ def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, c
             os.kill(os.getpid(), number)
             time.sleep(10)
 
-    outside = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts behind itself deaf to Ctrl-C
     before = signal.getsignal(number)
     try:
         ended = command()
@@ -37,7 +37,6 @@ def test_a_signal_ends_a_command_through_every_finally(number: signal.Signals, c
         ended = end.code
     finally:
         assert signal.getsignal(number) == before
-        signal.signal(signal.SIGINT, outside)
     assert (ended, done) == (code, ["cleaned up"])
 
 
@@ -54,6 +53,7 @@ def test_a_command_under_nohup_outlives_its_terminal() -> None:
         signal.signal(signal.SIGHUP, outside)
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 def test_a_terminal_that_hangs_up_twice_does_not_break_into_the_end() -> None:
     done: list[str] = []
 

@@ -79,6 +79,7 @@ def test_the_first_signal_stops_the_show_and_the_second_ends_it(number: signal.S
             signal.signal(one, before)
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 def test_a_terminal_that_closes_stops_the_show_however_often_it_says_so() -> None:
     asked: list[str] = []
     outside = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
