@@ -5,6 +5,7 @@ import sys
 
 SIGNALLED = """
 import gc, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts behind itself deaf to Ctrl-C
 import numpy as np, openvino
 from openvino import opset13 as ops
 from models.openvino_core import openvino_core
