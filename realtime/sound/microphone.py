@@ -110,7 +110,7 @@ class Microphone:
             )
 
     def _callback(self, data: bytes | None, n: int, times: Mapping[str, float], status: int) -> tuple[None, int]:
-        # PortAudio's own thread: copy, count, change the rate only where it must be, return. Much more and the device loses sound.
+        # PortAudio's own thread: copy, count, change the rate where it must be, return. Much more and the device loses sound.
         now = self._clock.now()
         self._blocks += 1
         self._overruns += bool(status & pyaudio.paInputOverflow)
