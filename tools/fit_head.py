@@ -7,8 +7,9 @@
 First faces are drawn once into a work folder (`tools/head_pairs.py`); then the head is fitted on random crops. Loss: absolute and
 squared difference of pixels; absolute difference of gradients (against blur), of pixels averaged over a 32nd of the side (the eye
 sees slow colour errors first), of the two colour differences averaged over a 64th, and of what our own network of faces
-(`models/judge/student.py`) makes of both pictures on its first layers: expression and identity hang on few pixels. The state of
-the fit is kept in the work folder once a minute, so a fit that was stopped goes on.
+(`models/judge/student.py`) makes of both pictures on its first layers: expression and identity hang on few pixels; and FLIP
+(`models/judge/flip.py`), which asks how the difference looks. The state of the fit is kept in the work folder once a minute, so
+a fit that was stopped goes on.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder, written_beside
+from models.judge.flip import flip
 from models.judge.measure import Detector, Fer, SFace
 from models.judge.student import STAGES, Student, load_student
 from models.stylegan.default import load_default_generator
@@ -42,6 +44,7 @@ LEARNING_RATE: Final = 1.5e-3
 PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1, "grow": 0.5, "slow_colour": 0.1}  # of the rate
 FACE: Final = (40, 32)  # where a crop begins that shows brows, eyes and mouth, y and x
 STRANGENESS: Final = 0.4  # its weight in the loss
+FLIP: Final = 2.0  # and that of FLIP
 ASTRAY: Final = 8  # positions that such a crop is off at most
 STUDENT_SIDE: Final = 96  # of a crop, for the student to see faces as large as it learnt them
 BLOCKS: Final = sum(count for _, count in STAGES)  # of the student
@@ -186,7 +189,8 @@ def loss_of(drawn: Tensor, target: Tensor, counted: Tensor) -> Tensor:
     gradients = difference.diff(dim=3).abs().mean() + difference.diff(dim=2).abs().mean()
     opponents = torch.einsum("oc,nchw->nohw", torch.tensor(OPPONENT), difference)
     colour = F.avg_pool2d(opponents, drawn.shape[2] // 32).abs().mean()
-    loss: Tensor = (pixels + 2 * slow + 0.5 * gradients + colour) / counted.mean()
+    seen = (flip(torch.where(counted > 0, drawn, target), target) * counted).mean()
+    loss: Tensor = (pixels + 2 * slow + 0.5 * gradients + colour + FLIP * seen) / counted.mean()
     return loss
 
 
@@ -218,7 +222,7 @@ class Fit:
         self.student = load_student().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps = 0
         self.seconds = 0.0
-        self.curve: list[tuple[int, float]] = []  # crops seen, PSNR on some held-out faces
+        self.curve: list[tuple[int, float, float]] = []  # crops seen, PSNR and FLIP on some held-out faces
 
     def state_dict(self) -> dict[str, Any]:
         parts = {name: getattr(self, name).state_dict() for name in ("head", "average", "optimiser")}
@@ -240,8 +244,9 @@ class Fit:
             self._step(material, share, rng)
             self.seconds = time.monotonic() - begun
             if self.steps % 250 == 0:
-                self.curve.append((self.steps * BATCH, mean_psnr(self.average, material, range(0, HELD_OUT, 8))))
-                print(f"{self.steps} steps, {100 * share:.0f} %: PSNR {self.curve[-1][1]:.2f} dB", flush=True)
+                self.curve.append((self.steps * BATCH, *likeness(self.average, material, range(0, HELD_OUT, 8))))
+                decibels, looks = self.curve[-1][1:]
+                print(f"{self.steps} steps, {100 * share:.0f} %: PSNR {decibels:.2f} dB, FLIP {looks:.4f}", flush=True)
             if kept and (self.seconds - saved > SECONDS_KEPT or self.seconds >= 60 * minutes):
                 saved = self.seconds
                 with written_beside(kept) as beside:
@@ -280,9 +285,11 @@ def psnr(drawn: Tensor, target: Tensor) -> float:
     return 10 * math.log10(4 / (drawn - target).square().mean().item())
 
 
-def mean_psnr(head: Head, material: Material, indices: range) -> float:
-    """Of the faces `indices`, in dB."""
-    return float(np.mean([psnr(*draw(head, material, i)) for i in indices]))
+def likeness(head: Head, material: Material, indices: range) -> tuple[float, float]:
+    """Means over the faces `indices`: PSNR in dB, and FLIP."""
+    pairs = [draw(head, material, i) for i in indices]
+    looks = [flip(drawn[None], target[None]).mean().item() for drawn, target in pairs]
+    return float(np.mean([psnr(*pair) for pair in pairs])), float(np.mean(looks))
 
 
 def measure(head: Head, material: Material, indices: range) -> str:

@@ -14,7 +14,7 @@ from models.stylegan.default import load_default_generator
 from models.stylegan.head import FAST_256, FINE_256, FINE_512, Design, load_head
 from models.stylegan.mobile import MobileStyleGAN
 from tools import fit_head, head_pairs
-from tools.fit_head import Fit, Material, first_guess, loss_of, main, mean_psnr, measure, resumed, strangeness, widened
+from tools.fit_head import Fit, Material, first_guess, likeness, loss_of, main, measure, resumed, strangeness, widened
 from tools.head_pairs import Pairs, draw_pairs, sample_ws
 
 SMALL_FAST = Design(features=64, picture=256, grown=24, width=16, depth=1, corrected=False)
@@ -117,11 +117,13 @@ def test_another_number_of_faces_in_the_folder_is_refused(generator: MobileStyle
 def test_fitting_brings_the_picture_nearer(generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
     material = Material(generator, pairs, design)
     guess = first_guess(material)
-    before = mean_psnr(guess, material, range(3, 8))
+    before, looked = likeness(guess, material, range(3, 8))
     assert before > 15  # the ridge is a picture already
     fit = Fit(guess)
     fit.run(material, minutes=0.15)
-    assert mean_psnr(fit.head, material, range(3, 8)) > before
+    after, looks = likeness(fit.head, material, range(3, 8))
+    assert after > before
+    assert looks < looked
     assert "PSNR plain" in measure(fit.average, material, range(2))
 
 
