@@ -42,14 +42,13 @@ class Tracker(Protocol):
 
 
 def open_classifier(settings: Hearing) -> Classifier:
-    """The classifier of these settings. Raises `UserError` where weights or profile are missing or do not fit."""
+    """The classifier of these settings. Raises `UserError` where weights or profiles are missing or do not fit."""
     if settings.classifier is not None:
-        if settings.voice_profile is not None:
+        if settings.voice_profile:
             raise UserError("a voice profile is made for the listener that comes with the program; leave out --voice-profile")
         return OwnClassifier(settings.classifier)
     classifier = EmotionClassifier.load()
-    if settings.voice_profile is not None:
-        classifier.adopt(VoiceProfile.load(settings.voice_profile))
+    classifier.adopt(*map(VoiceProfile.load, settings.voice_profile))
     return classifier
 
 
@@ -102,4 +101,5 @@ class Listener:
                 hearing.arousal,
                 hearing.valence,
                 hearing.intensity,
+                hearing.voice,
             )

@@ -10,7 +10,7 @@ import reprlib
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -19,7 +19,7 @@ from models.errors import UserError
 
 
 def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | Path) else value
 
 
 def _number(value: object) -> object:
@@ -46,6 +46,8 @@ class Section(BaseModel):
     @field_validator("*")
     @classmethod
     def _expand(cls, value: object) -> object:
+        if isinstance(value, list):
+            return [_at_home(item) if isinstance(item, Path) else item for item in value]
         return _at_home(value) if isinstance(value, Path) else value
 
 
@@ -85,9 +87,9 @@ class Hearing(Section):
         metavar="FILE.onnx",
     )
 
-    voice_profile: Path | None = option(
-        None,
-        "what is known of the performer's voice, made by python -m tools.enrol_voice FILE",
+    voice_profile: Annotated[list[Path], BeforeValidator(_one_or_many)] = option(
+        [],
+        "what is known of the performer's voice, made by python -m tools.enrol_voice FILE; of several performers, several times",
         flag="--voice-profile",
         metavar="FILE",
     )
@@ -262,7 +264,7 @@ def _parser() -> argparse.ArgumentParser:
         common: dict[str, Any] = {"dest": f"{section}.{key}", "help": text.replace("%", "%%"), "default": None}
         if field.annotation is bool:
             parser.add_argument(extra["flag"], action=argparse.BooleanOptionalAction, **common)
-        elif key == "targets":
+        elif get_origin(field.annotation) is list:
             parser.add_argument(extra["flag"], action="append", metavar=extra["metavar"], **common)
         else:
             parser.add_argument(extra["flag"], metavar=extra["metavar"] or _choices(field), **common)

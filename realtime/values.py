@@ -37,6 +37,8 @@ class Heard:
     """-1 unpleasant ... 1 pleasant."""
     intensity: float = 0.5
     """How strongly the emotion is expressed, 0...1; 0.5 where that can't be told."""
+    voice: str = ""
+    """Whose it is more likely than not, of those whose profiles are known, or empty."""
 
 
 @dataclass(frozen=True)

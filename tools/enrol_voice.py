@@ -87,7 +87,7 @@ def listen_for(
     """Record until `seconds` of speech were heard and, if `to_the_end`, the speaker pauses.
 
     `tell` gets the seconds of speech so far and the level, 0..1. Raises UserError when nobody speaks."""
-    classifier.adopt(None)
+    classifier.adopt()
     hops: list[Sound] = []
     spoken = quiet = 0
     while True:

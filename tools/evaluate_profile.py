@@ -3,7 +3,8 @@
     python -m tools.evaluate_profile --manifest ../shared/data/speech/manifest.csv --networks out/train_emotion
 
 For every speaker two clips of each emotion make a guided profile (and neutral ones of 15 s a plain one), as
-`tools.enrol_voice` makes it; her other clips are streamed without a profile, with hers, and with that of another speaker.
+`tools.enrol_voice` makes it; her other clips are streamed without a profile, with hers, with that of another speaker, and with
+both of these.
 Every clip is heard on its own: the running mean starts from the profile each time.
 """
 
@@ -36,7 +37,7 @@ from tools.emotion_networks import Networks
 from tools.evaluate_emotion import hear
 from tools.spread import spread
 
-KINDS: Final = ("none", "plain", "guided", "another's")
+KINDS: Final = ("none", "plain", "guided", "another's", "hers and another's")
 _PER_EMOTION: Final = 2
 _PLAIN_SECONDS: Final = 15.0
 _CLIP_SECONDS: Final = 2.0  # of speech in a clip, about
@@ -118,16 +119,11 @@ class Judge:
 
     def answers(self, voice: Voice, other: Voice | None) -> list[Answer]:
         """Every test clip with every kind of profile."""
-        return judge(
-            self._networks.of(voice.test[0]),
-            voice,
-            {
-                "none": None,
-                "plain": enrolled(self._networks.of(voice.test[0]), voice.plain, labelled=False),
-                "guided": self.guided(voice),
-                "another's": self.guided(other) if other else None,
-            },
-        )
+        plain = enrolled(self._networks.of(voice.test[0]), voice.plain, labelled=False)
+        hers, anothers = self.guided(voice), self.guided(other) if other else None
+        sets = ((), (plain,), (hers,), (anothers,), (hers, anothers))
+        profiles = {kind: tuple(p for p in some if p) for kind, some in zip(KINDS, sets, strict=True) if None not in some}
+        return judge(self._networks.of(voice.test[0]), voice, profiles)
 
 
 def enrolled(classifier: EmotionClassifier, clips: Sequence[Clip], *, labelled: bool) -> VoiceProfile | None:
@@ -138,16 +134,14 @@ def enrolled(classifier: EmotionClassifier, clips: Sequence[Clip], *, labelled: 
         return None
 
 
-def judge(classifier: EmotionClassifier, voice: Voice, profiles: dict[str, VoiceProfile | None]) -> list[Answer]:
-    """Every test clip with every profile that there is."""
+def judge(classifier: EmotionClassifier, voice: Voice, profiles: dict[str, tuple[VoiceProfile, ...]]) -> list[Answer]:
+    """Every test clip with each of these sets of profiles."""
     answers = []
     embed = classifier.embed
     for clip in voice.test:
         sound, classifier.embed = decode(clip.path), Once(embed)
-        for kind, profile in profiles.items():
-            if kind != "none" and profile is None:
-                continue
-            classifier.adopt(profile)
+        for kind, some in profiles.items():
+            classifier.adopt(*some)
             answers.append(Answer(kind, voice.name, voice.corpus, clip.emotion, hear(classifier, sound).probabilities))
     classifier.embed = embed
     return answers

@@ -19,7 +19,7 @@ from models.emotion.belief import Belief
 from models.emotion.embedding import Encoded, WindowEmbedding, newest
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
-from models.emotion.profile_trust import ProfileTrust
+from models.emotion.performers import Performers
 from models.emotion.trained import Trained
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
 from models.emotion.voice_mean import FRAMES_PER_SECOND, VoiceMean
@@ -76,13 +76,12 @@ class EmotionClassifier:
         self.shifts: Final = network.shifts.numpy()
         """How far each emotion moves a voice's vectors away from its mean (5, N_EMBEDDING)."""
         self._voice = VoiceMean(network.mean.numpy(), self.shifts)
-        self._hers = VoiceMean(network.mean.numpy(), self.shifts)  # of whose profile it is, if there is one
         self._voices = trained.voices
         self._belief = Belief()
         self._window_frames = n_frames(self.WINDOW)
         self.identity: Final = _identity(trained.network, trained.encoder)
         """Of the weights: a profile of a voice belongs to one."""
-        self.adopt(None)
+        self.adopt()
 
     @classmethod
     def load(cls, weights: Path = WEIGHTS) -> "EmotionClassifier":
@@ -91,27 +90,26 @@ class EmotionClassifier:
             Trained.load(weights, "restore the file from the repository or train it: python -m tools.train_emotion --help")
         )
 
-    def adopt(self, profile: VoiceProfile | None) -> None:
-        """From now on this voice, or a stranger's; forgets the sound so far. Raises UserError if made with other weights."""
-        if profile is not None and profile.classifier != self.identity:
-            raise UserError(
-                f"the voice profile was made with other weights of the classifier ({profile.classifier}, here {self.identity}); "
-                "enrol the voice again: python -m tools.enrol_voice FILE"
-            )
-        self._profile = profile
-        self._trust: ProfileTrust | None = None
-        if profile is not None:
-            windows = profile.count / self._window_frames
-            self._trust = ProfileTrust(self._voices, profile.total / max(profile.count, 1.0), windows)
+    def adopt(self, *profiles: VoiceProfile) -> None:
+        """From now on one of these voices, or a stranger's; forgets the sound so far.
+
+        Raises UserError for a profile that was made with other weights."""
+        for profile in profiles:
+            if profile.classifier != self.identity:
+                raise UserError(
+                    f"the voice profile was made with other weights of the classifier ({profile.classifier}, here "
+                    f"{self.identity}); enrol the voice again: python -m tools.enrol_voice FILE"
+                )
+        self._performers = Performers(profiles, self._voices, self._network.mean.numpy(), self.shifts, self._window_frames)
         self.reset()
 
     @property
-    def trust(self) -> float:
-        """How likely it is that who speaks is whose profile was adopted, 0..1; 0 without a profile."""
-        return 0.0 if self._trust is None else self._trust.probability
+    def shares(self) -> NDArray[np.float64]:
+        """How likely it is that each of those whose profiles were adopted is who speaks (n,); the rest is a stranger's."""
+        return self._performers.shares
 
     def reset(self) -> None:
-        """Forget the sound so far, and of the voice what its profile does not say."""
+        """Forget the sound so far, and of the voices what their profiles do not say."""
         self._samples = np.zeros(0, np.float32)  # heard, but not yet in a frame
         self._frames = torch.zeros(0, N_FRAME_FEATURES)
         self._frames_heard = 0
@@ -120,9 +118,7 @@ class EmotionClassifier:
         self._voice_activity.reset()
         self._belief.reset()
         self._voice.reset()
-        if self._profile is not None and self._trust is not None:
-            self._hers.reset(self._profile.total, self._profile.count)
-            self._trust.reset()
+        self._performers.reset()
         self.window: Window | None = None
         """What the last verdict was made of; None where there was none."""
 
@@ -146,45 +142,34 @@ class EmotionClassifier:
         vectors = self.embed(self._frames[None], mask).over(torch.stack([mask, newest(mask)], dim=1))[0].numpy()
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
         self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
-        if self._trust is not None:
-            self._trust.step(vectors[0], n_new / FRAMES_PER_SECOND)
-        verdict = self._judge(vectors, self.trust)
+        self._performers.recognise(vectors[0], n_new)
+        verdict = self._judge(vectors, self.shares)
         window, recent = verdict.logits
         speech_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, n_new / FRAMES_PER_SECOND
         elapsed = self.HOP / self.SAMPLE_RATE
         believed = self._belief.step(recent, window, speech_seconds, new_seconds, elapsed, verdict.known)
-        for voice in (self._voice, self._hers) if self._trust is not None else (self._voice,):
-            voice.add(vectors[0], n_new, believed)
+        self._voice.add(vectors[0], n_new, believed)
+        self._performers.add(vectors[0], n_new, believed)
 
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
-        return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity)
+        return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity, self._performers.name)
 
     def judged(self, window: Window) -> tuple[Floats, Floats]:
-        """Of a window's vectors, of all speech and of the newest, for the voice as it is known now, its profile wholly trusted:
-        what the network makes of them (2, N_HIDDEN), and its calibrated logits (2, 5)."""
-        judgement = self._judge(np.stack([window.embedding, window.newest]), 1.0)
+        """Of a window's vectors, of all speech and of the newest, for the one voice whose profile was adopted, whoever it sounds
+        like: what the network makes of them (2, N_HIDDEN), and its calibrated logits (2, 5)."""
+        judgement = self._judge(np.stack([window.embedding, window.newest]), np.ones(1))
         return judgement.hidden, judgement.logits
 
     @torch.no_grad()
-    def _judge(self, vectors: Floats, trust: float) -> "_Judgement":
-        centre, known = self._centre(trust)
+    def _judge(self, vectors: Floats, shares: NDArray[np.float64]) -> "_Judgement":
+        centre, known = self._performers.centre(*self._voice.centre(), shares)
         centres = torch.from_numpy(centre).expand(len(vectors), -1)
         hidden = self._network.hidden(torch.from_numpy(vectors), centres, torch.full((len(vectors),), known))
         verdict = self._network.verdict(hidden)
         stranger_temperature, known_temperature = self._temperature
         temperature = stranger_temperature + known * (known_temperature - stranger_temperature)
-        logits: Floats = (verdict.emotion / temperature).numpy()
-        if self._profile is not None:
-            logits = logits + trust * self._profile.correction(hidden.numpy())
+        logits: Floats = (verdict.emotion / temperature).numpy() + self._performers.correction(hidden.numpy(), shares)
         return _Judgement(hidden.numpy(), logits, (verdict.arousal / temperature).numpy(), verdict.intensity.numpy(), known)
-
-    def _centre(self, trust: float) -> tuple[Floats, float]:
-        """What to subtract, and how well the voice is known: as heard so far and, as far as it is trusted, by the profile."""
-        centre, known = self._voice.centre()
-        if self._trust is None:
-            return centre, known
-        her_centre, her_known = self._hers.centre()
-        return centre + trust * (her_centre - centre), known + trust * (her_known - known)
 
     def _listen(self, samples: Floats) -> int:
         """Take in new sound; how many new frames it gave."""

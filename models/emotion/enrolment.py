@@ -37,7 +37,7 @@ class Recording(NamedTuple):
 
 def enrol(classifier: EmotionClassifier, recordings: Sequence[Recording]) -> VoiceProfile:
     """A profile for this classifier, which forgets its own and what it heard before. Raises UserError with too little speech."""
-    classifier.adopt(None)
+    classifier.adopt()
     heard = [list(_windows(classifier, recording.samples)) for recording in recordings]
     total, count = _voice(heard, [recording.emotion for recording in recordings], classifier.shifts)
     seconds = count / FRAMES_PER_SECOND
@@ -56,7 +56,7 @@ def enrol(classifier: EmotionClassifier, recordings: Sequence[Recording]) -> Voi
         return plain
     classifier.adopt(plain)
     offset, weight, bias = _fit(classifier, examples)
-    classifier.adopt(None)
+    classifier.adopt()
     return VoiceProfile(classifier.identity, total, count, offset, weight, bias, plain.sentences, plain.seconds)
 
 

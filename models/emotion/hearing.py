@@ -31,7 +31,8 @@ _SPEAKING: Final = 0.15  # newest seconds that decide whether somebody speaks no
 class Hearing:
     """What is heard: `probabilities` float32 (5,) in the order of EMOTIONS, sum 1; `confidence` 0 (no idea, or nobody speaks)
     .. 1; `speaking` now; `arousal` -1 (calm) .. 1 (excited) and `valence` -1 (unpleasant) .. 1 (pleasant), 0 without speech;
-    `intensity` 0 .. 1, how strongly the emotion is expressed, 0.5 where that can't be told."""
+    `intensity` 0 .. 1, how strongly the emotion is expressed, 0.5 where that can't be told; `voice`: whose it is more likely
+    than not, of those whose profiles are known, or empty."""
 
     probabilities: Floats
     confidence: float
@@ -39,6 +40,7 @@ class Hearing:
     arousal: float
     valence: float
     intensity: float = 0.5
+    voice: str = ""
 
 
 def nothing_heard() -> Hearing:
@@ -53,7 +55,7 @@ def evidence(speech: float, silence: float) -> float:
     return min(1.0, speech / _ENOUGH_SPEECH) * float(np.clip(1.0 - (silence - _HOLD) / _FADE, 0.0, 1.0))
 
 
-def hearing(heard: Floats, counts: float, silence: float, arousal: float, intensity: float = 0.0) -> Hearing:
+def hearing(heard: Floats, counts: float, silence: float, arousal: float, intensity: float = 0.0, voice: str = "") -> Hearing:
     """From probabilities (5,), how much they count (`evidence`), seconds of silence, and logits of arousal and intensity."""
     probabilities = (1.0 - counts) * _NEUTRAL_ONLY + counts * heard
     probabilities /= probabilities.sum()
@@ -65,4 +67,5 @@ def hearing(heard: Floats, counts: float, silence: float, arousal: float, intens
         arousal=counts * math.tanh(arousal / 2.0),
         valence=float(np.clip(probabilities @ _PLEASANT, -1.0, 1.0)),
         intensity=0.5 + counts * 0.5 * math.tanh(intensity / 2.0),
+        voice=voice,
     )

@@ -37,7 +37,8 @@ _ARRAYS: Final = {
 @dataclass(frozen=True)
 class VoiceProfile:
     """`classifier`: identity of the weights it was made with; `total`, `count`: the voice's mean as `voice_mean.centre` takes
-    it; `offset`, `weight`, `bias`: the correction; `sentences`: how many were heard per emotion; `seconds` of speech."""
+    it; `offset`, `weight`, `bias`: the correction; `sentences`: how many were heard per emotion; `seconds` of speech; `name`: of
+    its file."""
 
     classifier: str
     total: Floats
@@ -47,6 +48,7 @@ class VoiceProfile:
     bias: Floats
     sentences: dict[str, int]
     seconds: float
+    name: str = ""
 
     def correction(self, hidden: Floats) -> Floats:
         """What to add to the network's logits (n, 5), from its hidden layer (n, N_HIDDEN)."""
@@ -87,7 +89,9 @@ class VoiceProfile:
             identity = facts["classifier"]
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is a damaged voice profile; enrol the voice again") from error
-        return cls(identity, **{n: a.astype(np.float32) for n, a in arrays.items()}, sentences=sentences, seconds=seconds)
+        return cls(
+            identity, **{n: a.astype(np.float32) for n, a in arrays.items()}, sentences=sentences, seconds=seconds, name=path.stem
+        )
 
 
 def no_correction() -> tuple[Floats, Floats, Floats]:

@@ -15,6 +15,7 @@ FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 INK: Final = (235, 235, 235)
 HEARD: Final = (70, 170, 255)  # BGR, an orange
 SHOWN: Final = (235, 235, 235)
+NAME: Final = 8  # letters of a performer's name beside the level
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def draw_hud(picture: Picture, frame: Frame, reading: Reading) -> None:
         cv2.line(picture, (x, y - 2), (x, y + round(18 * scale)), SHOWN, max(1, round(3 * scale)))
     y = pad + 5 * row
     level = frame.controls.prosody.level_db if frame.controls.prosody else -90.0
-    _text(picture, "voice" if heard and heard.speaking else "level", pad, y + round(15 * scale), scale)
+    _text(picture, (heard.voice[:NAME] or "voice") if heard and heard.speaking else "level", pad, y + round(15 * scale), scale)
     width = round(190 * scale * float(np.clip(1 + level / 60, 0, 1)))
     cv2.rectangle(picture, (round(90 * scale), y), (round(90 * scale) + width, y + round(16 * scale)), (120, 200, 120), -1)
     late = "-" if reading.latency is None else f"{reading.latency * 1000:.0f} ms"

@@ -120,7 +120,7 @@ def test_the_home_folder_is_meant_by_a_tilde_in_every_path(tmp_path: Path, monke
     paths = [(section, key) for section, key, field in walk() if "Path" in str(field.annotation)]
     for section, key in paths:
         tree, _ = load(["--set", f"{section}.{key}=~/x"])
-        assert getattr(getattr(tree, section), key) == tmp_path / "x"
+        assert getattr(getattr(tree, section), key) in (tmp_path / "x", [tmp_path / "x"])
     assert len(paths) >= 7
 
 

@@ -44,6 +44,11 @@ def last_verdict(classifier: EmotionClassifier, sound: np.ndarray) -> np.ndarray
     return heard.probabilities
 
 
+def centre(classifier: EmotionClassifier) -> tuple[np.ndarray, float]:
+    """What is subtracted, and how well the voice is known, with the adopted profiles wholly trusted."""
+    return classifier._performers.centre(*classifier._voice.centre(), np.ones(classifier.shares.size))
+
+
 def test_labelled_sentences_are_heard_as_they_were_labelled(classifier: EmotionClassifier, guided: VoiceProfile) -> None:
     heard = []
     for _, sound in STRETCHES:
@@ -54,48 +59,48 @@ def test_labelled_sentences_are_heard_as_they_were_labelled(classifier: EmotionC
 
 def test_plain_talk_corrects_nothing_but_makes_the_voice_known(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
     assert not plain.weight.any() and not plain.bias.any()
-    classifier.adopt(None)
-    stranger = classifier._centre(1.0)
+    classifier.adopt()
+    stranger = centre(classifier)
     classifier.adopt(plain)
-    centre, known = classifier._centre(1.0)
+    mean, known = centre(classifier)
     assert stranger[1] == 0.0 and known > 0.5
     own = plain.total / plain.count
-    assert np.abs(centre - own).sum() < np.abs(stranger[0] - own).sum()
+    assert np.abs(mean - own).sum() < np.abs(stranger[0] - own).sum()
 
 
 def test_the_running_mean_goes_on_from_the_profile(classifier: EmotionClassifier, plain: VoiceProfile) -> None:
     classifier.adopt(plain)
-    before = classifier._centre(1.0)
+    before = centre(classifier)
     last_verdict(classifier, demo_voice()[: 6 * SECOND])
-    after = classifier._centre(1.0)
+    after = centre(classifier)
     assert after[1] > before[1] and not np.array_equal(after[0], before[0])
     classifier.reset()
-    assert np.array_equal(classifier._centre(1.0)[0], before[0])
+    assert np.array_equal(centre(classifier)[0], before[0])
 
 
 def test_a_profile_is_trusted_by_whom_it_is_of_and_not_by_a_deeper_voice(
     classifier: EmotionClassifier, guided: VoiceProfile
 ) -> None:
     deeper = soxr.resample(demo_voice()[: 12 * SECOND], 3, 4).astype(np.float32)  # by a fourth, and slower
-    classifier.adopt(None)
-    assert classifier.trust == 0.0
+    classifier.adopt()
+    assert not classifier.shares.size
     stranger = last_verdict(classifier, deeper)
     classifier.adopt(guided)
-    before = classifier.trust
+    before = classifier.shares[0]
     last_verdict(classifier, demo_voice()[: 12 * SECOND])
-    assert classifier.trust > before > 0.5
+    assert classifier.shares[0] > before > 0.5
     classifier.reset()
     heard = last_verdict(classifier, deeper)
-    assert classifier.trust < 0.1
+    assert classifier.shares[0] < 0.1
     assert np.abs(heard - stranger).max() < 0.1
 
 
 def test_without_a_profile_nothing_is_left_of_it(classifier: EmotionClassifier, guided: VoiceProfile) -> None:
-    classifier.adopt(None)
+    classifier.adopt()
     before = last_verdict(classifier, STRETCHES[0][1])
     classifier.adopt(guided)
     last_verdict(classifier, STRETCHES[0][1])
-    classifier.adopt(None)
+    classifier.adopt()
     assert last_verdict(classifier, STRETCHES[0][1]).tobytes() == before.tobytes()
 
 
