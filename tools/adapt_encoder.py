@@ -6,7 +6,6 @@ it heard in many thousand voices; only the layer above it learns.
 """
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
@@ -21,10 +20,11 @@ from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.voice_mean import FRAMES_PER_SECOND, PRIOR_SECONDS
 from models.precision import fast_precision
+from tools.descent import cosine_pace, descend, share_kept
 from tools.emotion_corpus import Clip, Copy
 from tools.emotion_embeddings import AS_RECORDED_SHARE, NEWEST_SHARE, SONG_WEIGHT, STRANGER_SHARE
 from tools.emotion_examples import Indices, WindowCutter, varied, voice_numbers
-from tools.emotion_loss import descend, emotion_loss, share_kept
+from tools.emotion_loss import STEEPEST, emotion_loss
 
 VOICES: Final = 16  # in a batch
 WINDOWS: Final = 8  # of each
@@ -138,7 +138,7 @@ def adapt(
     for step, batch in enumerate(batches):
         if step == n_steps:
             break
-        pace = min(1.0, (1 + step) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / n_steps))
+        pace = min(1.0, (1 + step) / _WARM_UP) * cosine_pace(step / n_steps)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * pace
         encoded = embedding(batch.frames, batch.speech)
@@ -148,7 +148,7 @@ def adapt(
         verdict = network(torch.where(of_newest, vectors[:, 1], vectors[:, 0]), centres, known)
         clips = torch.from_numpy(batch.clips)
         loss = emotion_loss(verdict, probabilities[clips], intensity[clips])
-        descend(loss, both, optimizer, average, share_kept(step, _AVERAGE))
+        descend(loss, both, optimizer, average, share_kept(step, _AVERAGE), STEEPEST)
         tell(step + 1, n_steps)
     both.load_state_dict(average.state_dict())
     both.eval().requires_grad_(False)

@@ -1,9 +1,9 @@
-"""What the network of the classifier pays for while it is trained, and one step towards paying less."""
+"""What the network of the classifier pays for while it is trained."""
 
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from models.emotion.hearing import EXCITED
@@ -12,7 +12,7 @@ from models.emotion.network import Verdict
 _AROUSAL_WEIGHT: Final = 0.4
 _INTENSITY_WEIGHT: Final = 0.4
 _LABEL_SMOOTHING: Final = 0.1
-_STEEPEST: Final = 2.0  # length of all gradients together
+STEEPEST: Final = 2.0  # length of all gradients together, in a step down it
 
 
 def emotion_loss(verdict: Verdict, probabilities: Tensor, intensity: Tensor) -> Tensor:
@@ -25,18 +25,3 @@ def emotion_loss(verdict: Verdict, probabilities: Tensor, intensity: Tensor) -> 
         strong = functional.binary_cross_entropy_with_logits(verdict.intensity[said], intensity[said])
         loss = loss + _INTENSITY_WEIGHT * said.float().mean() * strong
     return loss
-
-
-def descend(loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module, keep: float) -> None:
-    """One step of `module` down the loss; `average`, a module like it, keeps that share of itself and takes the rest from it."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(module.parameters(), _STEEPEST)
-    optimizer.step()
-    with torch.no_grad():
-        torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1.0 - keep)
-
-
-def share_kept(step: int, most: float) -> float:
-    """Of an average over the last steps: `most` of it, less at the beginning, when there is little to keep."""
-    return min(most, (1 + step) / (10 + step))

@@ -24,7 +24,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
@@ -36,6 +36,7 @@ from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
 from models.stylegan.slow_colour import CELL, REACH
+from tools.descent import cosine_pace, descend, share_kept
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
 
 CROP: Final = 64  # of the 128 positions that the hidden layers work at
@@ -49,6 +50,8 @@ ASTRAY: Final = 8  # positions that such a crop is off at most
 STUDENT_SIDE: Final = 96  # of a crop, for the student to see faces as large as it learnt them
 BLOCKS: Final = sum(count for _, count in STAGES)  # of the student
 OPPONENT: Final = ((1.0, -1.0, 0.0), (0.5, 0.5, -1.0))  # red against green, both against blue
+AVERAGED: Final = 0.999
+STEEPEST: Final = 1.0
 SECONDS_KEPT: Final = 60  # between two states of the fit on disk
 
 
@@ -254,7 +257,7 @@ class Fit:
         return self.average
 
     def _step(self, material: Material, share: float, rng: np.random.RandomState) -> None:
-        pace = LEARNING_RATE * min(1, (self.steps + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+        pace = LEARNING_RATE * min(1, (self.steps + 1) / 100) * cosine_pace(share, 0.01)
         for group in self.optimiser.param_groups:
             group["lr"] = pace * group["pace"]
         seen, target, counted = material.batch(self.head, rng)
@@ -262,15 +265,8 @@ class Fit:
             drawn = self.head(*seen)
             strange = strangeness(self.student, drawn.float(), target, counted)
         loss = loss_of(drawn.float(), target, counted) + STRANGENESS * strange
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
-        self.optimiser.step()
+        descend(loss, self.head, self.optimiser, self.average, share_kept(self.steps, AVERAGED), STEEPEST)
         self.steps += 1
-        with torch.no_grad():
-            keep = min(0.999, (self.steps + 1) / (self.steps + 20))
-            for a, b in zip(self.average.parameters(), self.head.parameters(), strict=True):
-                a.lerp_(b, 1 - keep)
 
 
 @torch.inference_mode()

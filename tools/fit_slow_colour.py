@@ -11,7 +11,6 @@ in half a square too: if they may lean on what the head drew, they learn less.
 
 import argparse
 import copy
-import math
 import os
 import time
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
@@ -29,6 +28,7 @@ from models.precision import fast_precision
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, SIDE, STYLES, Head, load_head
 from models.stylegan.slow_colour import CELL, SlowColour, averages
+from tools.descent import cosine_pace, descend, share_kept
 from tools.fit_head import OPPONENT, Material, measure
 from tools.head_pairs import HELD_OUT, draw_pairs
 
@@ -38,6 +38,8 @@ LEARNING_RATE: Final = 2e-3
 WARM_UP: Final = 50  # steps
 UNSEEN: Final = 1.24  # how much more wrong the head's own colours are on faces that it was not fitted to
 SECONDS_A_LINE: Final = 30
+AVERAGED: Final = 0.998
+STEEPEST: Final = 1.0
 
 
 class Squares(NamedTuple):
@@ -106,7 +108,7 @@ def fit(slow: SlowColour, squares: Squares, minutes: float) -> SlowColour:
     begun = said = time.monotonic()
     step = 0
     while (share := (time.monotonic() - begun) / (60 * minutes)) < 1:
-        pace = min(1, (step + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+        pace = min(1, (step + 1) / WARM_UP) * cosine_pace(share, 0.01)
         for group in optimiser.param_groups:
             group["lr"] = pace * LEARNING_RATE
         y, x = torch.randint(0, SIDE // CELL - CROP + 1, (2,), generator=draw).tolist()
@@ -116,15 +118,8 @@ def fit(slow: SlowColour, squares: Squares, minutes: float) -> SlowColour:
         with torch.autocast("cpu", half, enabled=half != torch.float32):
             alone, weighed = (wrong.float() for wrong in answers(slow, part))
         loss = loss_of(weighed) + loss_of(F.avg_pool2d(alone, 2)) + alone.abs().mean()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(slow.parameters(), 1.0)
-        optimiser.step()
+        descend(loss, slow, optimiser, average, share_kept(step, AVERAGED), STEEPEST)
         step += 1
-        with torch.no_grad():
-            keep = min(0.998, (step + 1) / (step + 20))
-            for a, b in zip(average.parameters(), slow.parameters(), strict=True):
-                a.lerp_(b, 1 - keep)
         if time.monotonic() - said > SECONDS_A_LINE:
             said = time.monotonic()
             print(f"{step * BATCH} crops, {100 * share:.0f} %: {mean_error(average, squares):.2f} of 255", flush=True)

@@ -14,7 +14,6 @@ EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see tools/emotio
 import argparse
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,8 +34,9 @@ from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools.adapt_encoder import VoiceBatches, adapt
+from tools.descent import cosine_pace, descend, share_kept
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
-from tools.emotion_loss import descend, emotion_loss, share_kept
+from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
 
 _BATCH: Final = 256
@@ -68,10 +68,10 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
             break
         for group in optimizer.param_groups:
             warm = min(1.0, step / min(_WARM_UP, 0.25 * n_steps))
-            group["lr"] = _LEARNING_RATE * warm * (0.5 + 0.5 * math.cos(math.pi * step / n_steps)) + 1e-5
+            group["lr"] = _LEARNING_RATE * warm * cosine_pace(step / n_steps) + 1e-5
         verdict = network(batch.embedding, batch.centre, batch.known)
         loss = emotion_loss(verdict, batch.probabilities, batch.intensity)
-        descend(loss, network, optimizer, average, share_kept(step, _AVERAGE))
+        descend(loss, network, optimizer, average, share_kept(step, _AVERAGE), STEEPEST)
         if step % 50 == 0:
             tell(step * _BATCH, n_samples)
     return average.eval()

@@ -8,7 +8,6 @@ At the end, strength and knots are set by full pictures: see `calibrated`.
 """
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +35,7 @@ from models.judge.steer import BOTH_WAYS, PublishedNetworks, View
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
+from tools.descent import cosine_pace
 
 FIRST_SEED: Final = 10_000
 FIRST_HELD: Final = 20_000
@@ -209,7 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
     last = time.process_time()
     while trainer.minutes < options.minutes:
         share = trainer.minutes / options.minutes
-        for name, loss in trainer.step(pace * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))).items():
+        for name, loss in trainer.step(pace * cosine_pace(share, 0.05)).items():
             recent[name].append(loss)
         now = time.process_time()
         trainer.minutes, last = trainer.minutes + (now - last) / 60, now

@@ -8,7 +8,6 @@ where it stopped: drawing, searching, and training until it has had `--minutes` 
 
 import argparse
 import copy
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from models.judge.student import EMBEDDING, MARGIN, SIDE, WEIGHTS_FILE, Seen, St
 from models.precision import fast_precision
 from models.stylegan.default import load_default_generator
 from tools import student_pictures
+from tools.descent import cosine_pace
 from tools.student_pictures import draw_files, load_labelled, search_files
 
 HELD_OUT: Final = 2 * student_pictures.FACES  # the first drawn faces are only measured
@@ -170,10 +170,10 @@ class Trainer:
         self.student.train()
         began, last = self.minutes, time.process_time()
         while self.minutes < until:
-            pace = 0.5 * (1 + math.cos(math.pi * (self.minutes - began) / (until - began)))
+            pace = cosine_pace((self.minutes - began) / (until - began), 0.01)
             warm = min(1.0, (self.minutes - began) * 4)  # the first quarter of a minute
             for group in self._optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * warm * (0.01 + 0.99 * pace)
+                group["lr"] = LEARNING_RATE * warm * pace
             random = np.random.RandomState([self._seed, self.steps])
             crops, labels = material.batch(random)
             precision = fast_precision()
