@@ -127,3 +127,13 @@ def test_the_home_folder_is_meant_by_a_tilde_in_every_path(tmp_path: Path, monke
 def test_a_home_folder_that_is_not_known_is_refused() -> None:
     with pytest.raises(UserError, match=r"video\.file: .*home folder is not known"):
         load(["--set", "video.file=~no-such-user/face.mp4"])
+
+
+def test_of_several_performers_a_flag_may_come_several_times_and_a_file_may_hold_one_or_a_list(tmp_path: Path) -> None:
+    ada, ben = tmp_path / "ada.voice", tmp_path / "ben.voice"
+    settings, _ = load(["--voice-profile", str(ada), "--voice-profile", str(ben)])
+    assert settings.hearing.voice_profile == [ada, ben]
+    for written, expected in ((f'"{ada}"', [ada]), (f'["{ada}", "{ben}"]', [ada, ben])):
+        (tmp_path / "show.toml").write_text(f"[hearing]\nvoice_profile = {written}\n")
+        settings, _ = load(["--config", str(tmp_path / "show.toml")])
+        assert settings.hearing.voice_profile == expected
