@@ -20,8 +20,8 @@ from models.labels import EMOTIONS
 
 Floats = NDArray[np.float32]
 
-_PRIOR: Final = 2.0  # log-odds that it is one of them, all alike: somebody chose them
-_WEIGHT: Final = 0.25  # of a second's log ratio: windows of one sentence err alike
+_PRIOR: Final = 1.0  # log-odds that it is one of them, all alike: somebody chose them
+_WEIGHT: Final = 0.5  # of a second's log ratio: windows of one sentence err alike
 _BOUND: Final = 6.0  # log-odds that speech can add or take away
 _MEMORY_SECONDS: Final = 60.0  # of speech
 

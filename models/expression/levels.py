@@ -27,6 +27,7 @@ from models.labels import EMOTIONS
 # Where a line is looked at, in parts of the expression as it was found or predicted; between them log-odds count as straight.
 LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3)
 WEAKEST: Final = 0.8  # of these parts, that full may become; the strongest is the last look, or the last that is kept
+SURER: Final = 0.015  # of the person (cosine) than a search must be, to grow past what was found or predicted
 # A knot stays this far from the one before and the one after it, so that every step of strength moves the face.
 SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lower limit
 CLEAR: Final = (0.4, 0.9)  # of what is full
@@ -129,4 +130,4 @@ class _Line:
     def _same(self, picture: Tensor) -> bool:
         with torch.no_grad():
             same = self._eyes.steering.person(picture, self._view).embedding @ self._person
-        return float(same) >= self._eyes.same_person
+        return float(same) >= self._eyes.same_person + SURER
