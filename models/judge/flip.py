@@ -31,21 +31,21 @@ def flip(drawn: Tensor, reference: Tensor) -> Tensor:
 def _opponents(picture: Tensor) -> Tensor:
     """sRGB within 0…1 → linear opponent colours Y, Cx, Cz."""
     bright = ((picture.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
-    x, y, z = _mixed(torch.where(picture > 0.04045, bright, picture / 12.92), _to_xyz(picture)).unbind(1)
+    x, y, z = _mixed(torch.where(picture > 0.04045, bright, picture / 12.92), _matrix_to_xyz(picture)).unbind(1)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=1)
 
 
 def _colour(a: Tensor, b: Tensor) -> Tensor:
     """Difference of colours as an eye sees them, that far away: (N, 1, H, W) within 0…1."""
     # The largest there is: green for blue.
-    worst = _hyab(*(_hunt_lab(_to_xyz(a)[:, i].view(1, 3, 1, 1)) for i in (1, 2))) ** COLOUR_POWER
-    seen = [_hunt_lab(_xyz(_blurred(x))) for x in (a, b)]
+    worst = _hyab(*(_hunt_lab(_matrix_to_xyz(a)[:, i].view(1, 3, 1, 1)) for i in (1, 2))) ** COLOUR_POWER
+    seen = [_hunt_lab(_shown_xyz(_blurred(x))) for x in (a, b)]
     error = (_hyab(*seen) + TINY) ** COLOUR_POWER
     bend = BEND * worst
     return torch.where(error < bend, BENT / bend * error, BENT + (error - bend) / (worst - bend) * (1 - BENT))
 
 
-def _to_xyz(like: Tensor) -> Tensor:
+def _matrix_to_xyz(like: Tensor) -> Tensor:
     """The matrix from linear RGB to X, Y, Z as shares of white's: (3, 3), of the kind of `like`."""
     matrix = torch.tensor(XYZ, dtype=like.dtype, device=like.device)
     return matrix / matrix.sum(dim=1, keepdim=True)
@@ -55,11 +55,11 @@ def _mixed(picture: Tensor, matrix: Tensor) -> Tensor:
     return torch.einsum("oc,nchw->nohw", matrix, picture)
 
 
-def _xyz(opponents: Tensor) -> Tensor:
+def _shown_xyz(opponents: Tensor) -> Tensor:
     """Y, Cx, Cz → X, Y, Z as shares of white's, of the nearest colour that a screen can show."""
     y = (opponents[:, 0] + 16) / 116
     xyz = torch.stack((y + opponents[:, 1] / 500, y, y - opponents[:, 2] / 200), dim=1)
-    matrix = _to_xyz(xyz)
+    matrix = _matrix_to_xyz(xyz)
     return _mixed(_mixed(xyz, torch.linalg.inv(matrix)).clamp(0, 1), matrix)
 
 
