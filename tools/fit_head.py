@@ -50,8 +50,8 @@ ASTRAY: Final = 8  # positions that such a crop is off at most
 STUDENT_SIDE: Final = 96  # of a crop, for the student to see faces as large as it learnt them
 BLOCKS: Final = sum(count for _, count in STAGES)  # of the student
 OPPONENT: Final = ((1.0, -1.0, 0.0), (0.5, 0.5, -1.0))  # red against green, both against blue
-AVERAGED: Final = 0.999
-STEEPEST: Final = 1.0
+AVERAGED: Final = 0.999  # of the weights' average that a step keeps, at most
+STEEPEST: Final = 1.0  # length of all gradients together
 SECONDS_KEPT: Final = 60  # between two states of the fit on disk
 
 

@@ -38,8 +38,8 @@ LEARNING_RATE: Final = 2e-3
 WARM_UP: Final = 50  # steps
 UNSEEN: Final = 1.24  # how much more wrong the head's own colours are on faces that it was not fitted to
 SECONDS_A_LINE: Final = 30
-AVERAGED: Final = 0.998
-STEEPEST: Final = 1.0
+AVERAGED: Final = 0.998  # of the weights' average that a step keeps, at most
+STEEPEST: Final = 1.0  # length of all gradients together
 
 
 class Squares(NamedTuple):

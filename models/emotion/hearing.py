@@ -56,7 +56,8 @@ def evidence(speech: float, silence: float) -> float:
 
 
 def hearing(heard: Floats, counts: float, silence: float, arousal: float, intensity: float = 0.0, voice: str = "") -> Hearing:
-    """From probabilities (5,), how much they count (`evidence`), seconds of silence, and logits of arousal and intensity."""
+    """From probabilities (5,), how much they count (`evidence`), seconds of silence, logits of arousal and intensity, and whose
+    voice it is."""
     probabilities = (1.0 - counts) * _NEUTRAL_ONLY + counts * heard
     probabilities /= probabilities.sum()
     entropy = -float(np.sum(heard * np.log(heard + 1e-9))) / np.log(len(EMOTIONS))

@@ -59,7 +59,7 @@ def knots_at(log_odds: Sequence[float], kept: Sequence[bool], levels: Sequence[f
     """Where slight, clear and full lie, in parts of the line: rising.
 
     log_odds    at rest and at as many of `LOOKS` as were looked at
-    kept        whether this was still a face, and this person's, at the same places
+    kept        whether this was still a face and surely this person's, at the same places
     levels      log-odds of slight, clear and full
     """
     places = [0.0, *LOOKS][: len(log_odds)]
@@ -104,7 +104,7 @@ class _Line:
         for part in LOOKS:
             picture = self._picture(np.float32(part) * end)
             seen.append(self._log_odds(picture, emotion))
-            kept.append(part <= 1 or (self._typical(np.float32(part) * end) and self._same(picture)))
+            kept.append(part <= 1 or (self._typical(np.float32(part) * end) and self._surely_same(picture)))
             if part >= 1 and (seen[-1] >= enough or not kept[-1]):
                 break
         return seen, kept
@@ -127,7 +127,8 @@ class _Line:
         typical = _typicality(self._generator)
         return typical.distance(self._neutral[0].numpy() + offset) <= typical.limit
 
-    def _same(self, picture: Tensor) -> bool:
+    def _surely_same(self, picture: Tensor) -> bool:
+        """Whether the person stays, with the margin that growing asks for."""
         with torch.no_grad():
             same = self._eyes.steering.person(picture, self._view).embedding @ self._person
         return float(same) >= self._eyes.same_person + SURER

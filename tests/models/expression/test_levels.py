@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.expression.goals import EMOTION_GOALS
-from models.expression.levels import CLEAR, LOOKS, SLIGHT, WEAKEST, knots_at, levelled, levels_of
+from models.expression.levels import CLEAR, LOOKS, SLIGHT, SURER, WEAKEST, knots_at, levelled, levels_of
 from models.expression.paths import ExpressionPaths
 from models.judge.crops import FaceBox, Picture
 from models.judge.eyes import Eyes
@@ -108,6 +108,19 @@ def test_faces_that_need_more_or_less_of_a_line_end_at_the_same_levels(length: f
 def test_a_person_who_would_be_lost_grows_no_further() -> None:
     held = levelled(Generator(), face(0.55), eyes(Networks(lost=0.6)))
     assert held.paths[0, -1].mean() == pytest.approx(0.55, abs=0.01)
+
+
+@pytest.mark.parametrize(("cosine", "grows"), [(0.0, True), (SURER / 2, False), (2 * SURER, True)])
+def test_growing_needs_a_surer_person_than_a_search(cosine: float, grows: bool) -> None:
+    networks = Networks()
+    same = eyes(networks).same_person + cosine if cosine else 1.0
+    networks.person = lambda image, view: Person(  # type: ignore[method-assign]
+        torch.tensor([1.0, 0.0]) if image.mean() <= 0 else torch.tensor([same, (1 - same**2) ** 0.5]),
+        torch.tensor(30.0),
+        torch.tensor(0.5),
+    )
+    full = levelled(Generator(), face(0.6), eyes(networks)).paths[EMOTIONS.index("angry"), -1, 0, 0]
+    assert (full > 0.6 + 1e-3) == grows
 
 
 def test_a_code_grows_no_farther_out_than_faces_lie() -> None:

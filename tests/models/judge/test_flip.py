@@ -31,7 +31,7 @@ def test_the_map_is_that_of_its_authors(seed: int) -> None:
     computed = flip(drawn, reference)
     assert computed.shape == (1, 1, SIDE, SIDE)
     assert mean > 0.1  # else the comparison says little
-    np.testing.assert_allclose(computed[0, 0].numpy(), np.asarray(expected).squeeze(), atol=1e-3)
+    np.testing.assert_allclose(computed[0, 0].numpy(), np.asarray(expected).squeeze(), atol=2e-4)
 
 
 def test_several_pictures_at_once_are_each_their_own() -> None:
