@@ -2,7 +2,8 @@
 
 OpenVINO's default precision is the narrowest that the processor knows, which is not always the fastest: convolutions gain from
 bfloat16, but on some processors the depthwise ones lose more than the others win. So all precisions are timed once on this
-machine, and the fastest one whose pictures stay true to float32 is remembered.
+machine, and the fastest one whose pictures stay true to float32 is remembered. Fitted heads may draw in integers as well, and of
+`fast` the generator's larger layers, too (`engine/int8.py`). `full` never does: it is what the generator's own networks draw.
 """
 
 import logging
@@ -12,23 +13,29 @@ from typing import Any, Final
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from engine import cache
 from engine.backend import Backend
 from engine.export import INPUT, OUTPUT, graph_key, onnx_file
+from engine.int8 import Steps, measured_steps, recipe, use_steps
 from models.errors import UserError
+from models.files import note_use, written_beside
 from models.openvino_core import openvino_core
 from models.stylegan.pixels import Pixels
 
 PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for
+INTEGERS: Final = "int8 and "  # before the precision of what is not computed in integers
 TRUE_ENOUGH: Final = 40.0  # dB of PSNR against float32, below which a precision is not taken however fast it is
-TIMED_FACES: Final = 6
+TIMED_FACES: Final = range(6)  # seeds
+LOOKED_AT: Final = range(100, 132)  # seeds of the faces on which the steps of integers are measured
 
 log = logging.getLogger(__name__)
 
 
 class OpenVinoBackend(Backend):
-    """One compiled model and one request on the CPU. `precision` is one of f32, bf16, f16."""
+    """One compiled model and one request on the CPU. `precision` is one of f32, bf16, f16, or one of them after `INTEGERS`."""
 
     name = "openvino"
 
@@ -37,13 +44,15 @@ class OpenVinoBackend(Backend):
         core, version = openvino_core(), openvino.__version__.split("-")[0]
         graph = onnx_file(pixels)
         options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": precision.removeprefix(INTEGERS),
             "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(cache.compiled_folder("openvino", version, f"{graph.stem}_{precision}")),
+            "CACHE_DIR": str(cache.compiled_folder("openvino", version, f"{graph.stem}_{precision.replace(' ', '_')}")),
         }
         try:
             model = core.read_model(graph)
             planes = noise_as_inputs(model)
+            if precision.startswith(INTEGERS):
+                use_steps(model, known_steps(pixels))
             self._request = core.compile_model(model, "CPU", options).create_infer_request()
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
@@ -86,15 +95,57 @@ def open_openvino(pixels: Pixels) -> OpenVinoBackend:
     return OpenVinoBackend(pixels, measured_precision(pixels))
 
 
+def known_steps(pixels: Pixels) -> Steps:
+    """The steps of the integers that `pixels` is drawn in, measured once and kept beside its graph. Raises UserError."""
+    graph = onnx_file(pixels)
+    path = graph.with_name(f"{graph.stem}_{recipe()}.steps")
+    try:
+        steps: Steps = load_file(path)
+        note_use(path)
+        return steps
+    except FileNotFoundError:
+        log.info("measuring once what integers can stand for, into %s", path)
+    except (OSError, SafetensorError) as error:
+        log.warning("%s is damaged (%s); measuring again", path, error)
+    model = openvino_core().read_model(graph)
+    faces = faces_of(pixels, LOOKED_AT)
+    steps = measured_steps(model, noise_as_inputs(model), faces, separable=pixels.quality == "fast")
+    with written_beside(path) as beside:
+        save_file(steps, beside)
+    return steps
+
+
+def faces_of(pixels: Pixels, seeds: range) -> list[NDArray[np.float32]]:
+    """Their ws, each (1, num_ws, w_dim)."""
+    return [pixels.generator.broadcast(pixels.generator.code_of_seed(seed)).numpy() for seed in seeds]
+
+
 def measured_precision(pixels: Pixels) -> str:
-    """f32, bf16 or f16: timed once on this machine for this graph, then remembered."""
+    """What `OpenVinoBackend` should draw in: timed once on this machine for this graph, then remembered. Raises UserError."""
     subject = f"openvino_precision_{pixels.size}_{pixels.quality}"
-    key = {"graph": graph_key(pixels), "openvino": openvino.__version__, "processor": cache.processor()}
+    key = {
+        "graph": graph_key(pixels),
+        "openvino": openvino.__version__,
+        "processor": cache.processor(),
+        "integers": recipe(),
+    }
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    floats = [PRECISIONS[c] for c in capabilities if c in PRECISIONS]
     known = cache.recall(subject, key)
-    if known in PRECISIONS.values():
-        return str(known)
-    choices = [PRECISIONS[c] for c in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") if c in PRECISIONS]
-    ws = [pixels.generator.broadcast(pixels.generator.code_of_seed(seed)).numpy() for seed in range(TIMED_FACES)]
+    if isinstance(known, str) and known.removeprefix(INTEGERS) in floats:
+        return known
+    ws = faces_of(pixels, TIMED_FACES)
+    with OpenVinoBackend(pixels, "f32") as backend:
+        true = np.stack([backend.render(face) for face in ws])
+    best = _fastest(pixels, floats, ws, true)
+    if pixels.head is not None and "INT8" in capabilities:
+        best = _fastest(pixels, [best, INTEGERS + best], ws, true)
+    cache.remember(subject, key, best)
+    return best
+
+
+def _fastest(pixels: Pixels, choices: list[str], ws: list[NDArray[np.float32]], true: NDArray[np.uint8]) -> str:
+    """Which of these precisions draws `ws` fastest, of those whose pictures are like the `true` ones; one of them always is."""
     backends = {choice: OpenVinoBackend(pixels, choice) for choice in choices}
     times: dict[str, list[float]] = {choice: [] for choice in choices}
     pictures: dict[str, list[NDArray[np.uint8]]] = {choice: [] for choice in choices}
@@ -107,12 +158,11 @@ def measured_precision(pixels: Pixels) -> str:
             times[choice].append(time.perf_counter() - start)
     for backend in backends.values():
         backend.close()
-    fidelity = {choice: psnr(np.stack(pictures["f32"]), np.stack(pictures[choice])) for choice in choices}
+    fidelity = {choice: psnr(true, np.stack(pictures[choice])) for choice in choices}
     milliseconds = {choice: 1000 * float(np.median(times[choice])) for choice in choices}
     best = min((c for c in choices if fidelity[c] >= TRUE_ENOUGH), key=milliseconds.__getitem__)
     table = ", ".join(f"{c} {milliseconds[c]:.0f} ms ({fidelity[c]:.0f} dB)" for c in choices)
     log.info("OpenVINO draws %d² in %s from now on; measured on this machine: %s", pixels.size, best, table)
-    cache.remember(subject, key, best)
     return best
 
 
