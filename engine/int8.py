@@ -25,8 +25,8 @@ CHANNELS: Final = 32  # that it reads, at least
 POSITIONS: Final = 1500  # of every face that are looked at
 VALUES: Final = 60_000  # of those that decide where to cut
 CUTS: Final = np.linspace(0.3, 1.0, 36)  # that are tried, in shares of the largest value
+HEADROOM: Final = 1.25  # beyond that for a head's own layers: what they cut off of a loud face shows as a grid
 MOST: Final = 127  # as an integer
-DEPTHWISE: Final = "GroupConvolution"
 
 Steps = dict[str, NDArray[np.float32]]
 """Of every tensor that convolutions read, by the first of them: how much one integer step is worth in each channel (C,)."""
@@ -44,9 +44,7 @@ def measured_steps(
     With `separable` also those of the convolutions behind a depthwise one, as the generator's own are.
     """
     readers = {
-        name: convolutions
-        for name, convolutions in _readers(model).items()
-        if separable or convolutions[0].input_value(0).get_node().get_type_name() != DEPTHWISE
+        name: convolutions for name, convolutions in _readers(model).items() if separable or not _behind_depthwise(convolutions)
     }
     results = [ops.result(convolutions[0].input_value(0)) for convolutions in readers.values()]
     looked_into = openvino.Model(results, model.get_parameters())
@@ -66,6 +64,8 @@ def measured_steps(
         heard = np.max([np.abs(_weights(node)).max(axis=(0, 2, 3)) for node in convolutions], axis=0)
         scale = np.sqrt(largest[name] / np.maximum(heard, 1e-9))
         cut = best_cut(np.concatenate(seen[name], axis=1) / scale[:, None])
+        if not _behind_depthwise(convolutions):
+            cut *= HEADROOM
         steps[name] = (scale * cut / MOST).astype(np.float32)
     return steps
 
@@ -126,8 +126,12 @@ def _readers(model: openvino.Model) -> dict[str, list[openvino.Node]]:
 
 def _scalable(convolutions: list[openvino.Node]) -> bool:
     """Whether what they read is a depthwise convolution's, whose weights can scale every channel, and nobody else reads it."""
-    source = convolutions[0].input_value(0)
-    return source.get_node().get_type_name() == DEPTHWISE and len(source.get_target_inputs()) == len(convolutions)
+    return _behind_depthwise(convolutions) and len(convolutions[0].input_value(0).get_target_inputs()) == len(convolutions)
+
+
+def _behind_depthwise(convolutions: list[openvino.Node]) -> bool:
+    kind: str = convolutions[0].input_value(0).get_node().get_type_name()
+    return kind == "GroupConvolution"
 
 
 def _weights(convolution: openvino.Node) -> NDArray[np.float32]:

@@ -24,7 +24,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
@@ -35,7 +37,7 @@ from models.judge.student import STAGES, Student, load_student
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
-from models.stylegan.slow_colour import CELL, REACH
+from models.stylegan.slow_colour import CELL, REACH, REACH_WITH_REST
 from tools.descent import cosine_pace, descend, share_kept
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
 
@@ -63,17 +65,15 @@ class Material:
         parts = [generator.skipped_styles(part, design.features) for part in torch.split(pairs.ws, 100)]
         self.styles: Tensor = torch.cat(parts)  # (N, STYLES)
         self.step = SIDE // design.features  # positions of the hidden layers to one of the features
-        layers = design.depth + 1 + (self.step > 1)
-        self.grid = CELL if design.corrected else self.step  # where crops may begin
-        self.margin = self.step * math.ceil(layers / self.step)  # at a crop's inner edges zeros stand for what was cut away
-        if design.corrected:
-            self.margin = max(self.margin, math.ceil((REACH + 0.5) * CELL))  # half a square more is blended between them
+        # At a crop's inner edges zeros stand for what was cut away; the thinner copy's own edge is in the first square already.
+        squares = REACH if self.step == 1 else 1 + REACH_WITH_REST
+        self.margin = math.ceil((squares + 0.5) * CELL)  # half a square more is blended between slow colours
 
     def __len__(self) -> int:
         return len(self.styles)
 
     def crop(self, index: int, y: int, x: int, size: int) -> tuple[Tensor, Tensor]:
-        """Features and picture from the hidden layers' position (y, x) on; all three numbers are multiples of `grid`."""
+        """Features and picture from the hidden layers' position (y, x) on; all three numbers are multiples of CELL."""
         return self.pairs.crop(
             index, self.design.features, y // self.step, x // self.step, size // self.step, self.design.picture
         )
@@ -87,13 +87,13 @@ class Material:
         scale = self.design.picture // SIDE
         features, targets, noise, counted = [], [], [], torch.zeros(BATCH, 1, scale * CROP, scale * CROP)
         for i, index in enumerate(indices):
-            free = (SIDE - CROP) // self.grid
+            free = (SIDE - CROP) // CELL
             if (lot := rng.rand()) < 0.25:
-                y, x = self.grid * rng.randint(0, free + 1, 2)
+                y, x = CELL * rng.randint(0, free + 1, 2)
             elif lot < 0.5:
-                y, x = FACE + self.grid * rng.randint(-(ASTRAY // self.grid), ASTRAY // self.grid + 1, 2)
+                y, x = FACE + CELL * rng.randint(-(ASTRAY // CELL), ASTRAY // CELL + 1, 2)
             else:
-                y, x = self.grid * rng.choice((0, free), 2)
+                y, x = CELL * rng.choice((0, free), 2)
             crop = self.crop(index, y, x, CROP)
             features.append(crop[0])
             targets.append(crop[1])
@@ -139,8 +139,7 @@ def first_guess(material: Material) -> Head:
         head.skip.weight.copy_(solution[:-1].T[:, :, None, None])
         assert head.leave.bias is not None
         head.leave.bias.copy_(solution[-1])
-        if head.slow_colour is not None:
-            head.slow_colour.begin_as(material.generator, head.feature_deviation)
+        head.slow_colour.begin_as(material.generator, head.feature_deviation, None if head.grow is None else head.grow.kept)
     return head
 
 
@@ -171,6 +170,27 @@ def _thin(grow: Grow, material: Material, some: range) -> None:
                 "pointwise.bias": whole.pointwise.bias[kept],  # type: ignore[index]
             }
         )
+
+
+def deepened(weights: Path, material: Material) -> Head:
+    """Weights fitted to a design with fewer layers as the first guess: hidden layers that are new hand on what they get, slow
+    colours that are new begin as the generator's own. Raises UserError where the file is damaged or of another kind."""
+    head = first_guess(material)
+    state, last = head.state_dict(), sum(head.sizes[-2:])  # numbers that set the colours, after those of the hidden layers
+    try:
+        fitted = load_file(weights)
+        for name in ("direct.weight", "direct.bias", "combined.weight"):
+            told = fitted.pop(name)
+            state[name][: len(told) - last] = told[:-last]
+            state[name][-last:] = told[-last:]
+        for i in range(len(head.middle)):
+            if f"middle.{i}.weight" not in fitted:
+                nn.init.dirac_(state[f"middle.{i}.weight"])
+        head.load_state_dict(state | fitted)
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"a fit can't begin with {weights} ({reason}); leave --shipped out to begin anew") from error
+    return head
 
 
 def widened(fine: Head, design: Design) -> Head:
@@ -343,7 +363,7 @@ def resumed(material: Material, kept: Path, *, shipped: bool = False) -> Fit:
             raise UserError(f"the fit in {kept} can't go on ({reason}); delete that file to begin anew") from error
         return fit
     if shipped:
-        return Fit(load_head(design, material.generator.graph_hash).requires_grad_(True).train())
+        return Fit(deepened(design.weights, material))
     if design.features == FINE_256.features and design.picture > FINE_256.picture:
         return Fit(widened(load_head(FINE_256, material.generator.graph_hash).requires_grad_(True).train(), design))
     return Fit(first_guess(material))
@@ -354,7 +374,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
     parser.add_argument("--minutes", type=float, default=60, help="how long to fit in all; 0 only measures (default 60)")
-    parser.add_argument("--shipped", action="store_true", help="a new fit begins with the weights there are, not with a guess")
+    parser.add_argument(
+        "--shipped",
+        action="store_true",
+        help="a new fit begins with the weights there are, and layers that they lack; not with a guess",
+    )
     parser.add_argument("--faces", type=int, default=1500, help="how many faces to draw (default 1500)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")

@@ -26,7 +26,7 @@ from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder
 from models.precision import fast_precision
 from models.stylegan.default import load_default_generator
-from models.stylegan.head import DESIGNS, SIDE, STYLES, Head, load_head
+from models.stylegan.head import DESIGNS, SIDE, Head, load_head
 from models.stylegan.slow_colour import CELL, SlowColour, averages
 from tools.descent import cosine_pace, descend, share_kept
 from tools.fit_head import OPPONENT, Material, measure
@@ -67,7 +67,7 @@ def in_squares(head: Head, material: Material) -> Squares:
     room = Squares(
         torch.empty(n, channels, side, side, dtype=torch.bfloat16),
         torch.empty(n, channels, side, side, dtype=torch.bfloat16),
-        torch.empty(n, STYLES[head.design.features]),
+        torch.empty(n, len(head.style_mean)),
         torch.empty(n, 3, side, side),
         torch.empty(n, 3, 2 * side, 2 * side),
     )
@@ -139,11 +139,7 @@ def mean_error(slow: SlowColour, squares: Squares) -> float:
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "head",
-        choices=[name for name, design in DESIGNS.items() if design.corrected],
-        help="which head: side of its pictures, and of the features it reads",
-    )
+    parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
     parser.add_argument("--minutes", type=float, default=20, help="how long to fit (default 20)")
     parser.add_argument("--faces", type=int, default=1500, help="how many faces to draw (default 1500)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
@@ -156,7 +152,6 @@ def main(arguments: list[str] | None = None) -> None:
     generator = load_default_generator()
     material = Material(generator, draw_pairs(generator, args.faces, args.work or cache_folder("head")), design)
     head = load_head(design, generator.graph_hash)
-    assert head.slow_colour is not None
     squares = in_squares(head, material)
     print(f"as sketched {127.5 * float((squares.drawn - F.avg_pool2d(squares.wanted, 2))[:HELD_OUT].abs().mean()):.2f} of 255, "
           f"corrected so far {mean_error(head.slow_colour, squares):.2f}", flush=True)  # fmt: skip

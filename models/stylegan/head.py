@@ -2,8 +2,8 @@
 
 The layers that are skipped see only a few pixels around each point, so a few dense 3×3 convolutions cover what they see. What
 they would have been told by `ws` (their style factors) sets gain and bias of every channel here, and a colour matrix at the
-end. A head that starts at 64² first goes through a thinner copy of the next block's beginning. Fitted by `tools/fit_head.py` to
-the generator's own pictures, shrunk by averaging.
+end; then slow colours are put right (`slow_colour.py`). A head that starts at 64² first goes through a thinner copy of the next
+block's beginning. Fitted by `tools/fit_head.py` to the generator's own pictures, shrunk by averaging.
 """
 
 from pathlib import Path
@@ -35,7 +35,6 @@ class Design(NamedTuple):
     grown: int  # channels that the thinner copy hands on; without one (128² features) their own 256
     width: int  # channels of the hidden layers
     depth: int  # 3×3 convolutions between the first layer and the last
-    corrected: bool  # whether `slow_colour.py` goes over the picture
 
     @property
     def name(self) -> str:
@@ -47,9 +46,9 @@ class Design(NamedTuple):
         return WEIGHTS / f"mobile_head_{self.name}.safetensors"
 
 
-FAST_256: Final = Design(features=64, picture=256, grown=192, width=64, depth=1, corrected=False)
-FINE_256: Final = Design(features=128, picture=256, grown=BLOCK_CHANNELS[4], width=80, depth=2, corrected=True)
-FINE_512: Final = Design(features=128, picture=512, grown=BLOCK_CHANNELS[4], width=80, depth=2, corrected=True)
+FAST_256: Final = Design(features=64, picture=256, grown=192, width=64, depth=2)
+FINE_256: Final = Design(features=128, picture=256, grown=BLOCK_CHANNELS[4], width=80, depth=2)
+FINE_512: Final = Design(features=128, picture=512, grown=BLOCK_CHANNELS[4], width=80, depth=2)
 DESIGNS: Final = {design.name: design for design in (FAST_256, FINE_256, FINE_512)}
 
 
@@ -98,7 +97,7 @@ class Head(nn.Module):
         self.direct = nn.Linear(told, sum(self.sizes))
         self.hidden = nn.Linear(told, 256)
         self.combined = nn.Linear(256, sum(self.sizes), bias=False)
-        self.slow_colour = SlowColour() if design.corrected else None
+        self.slow_colour = SlowColour(channels, rest=self.grow is not None)
         self.register_buffer("feature_deviation", torch.ones(channels))
         self.register_buffer("style_mean", torch.zeros(told))
         self.register_buffer("style_deviation", torch.ones(told))
@@ -116,8 +115,8 @@ class Head(nn.Module):
     def forward(self, features: Tensor, styles: Tensor, noise: Tensor | None = None) -> Tensor:
         """`noise` replaces the noise plane of the thinner copy, for pictures that are only a part of the whole."""
         x, styles = self.scaled(features, styles, noise)
-        picture = self.sketch(x, styles)
-        return picture if self.slow_colour is None else self.slow_colour(x, styles, picture)
+        picture: Tensor = self.slow_colour(x, styles, self.sketch(x, styles))
+        return picture
 
     def sketch(self, x: Tensor, styles: Tensor) -> Tensor:
         """What the hidden layers draw of `scaled`: the picture (N, 3, `picture`, `picture`) before its slow colours are right."""

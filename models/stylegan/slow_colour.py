@@ -18,6 +18,7 @@ CELL: Final = 4  # positions of the 128² features to the side of a square
 FEATURES: Final = BLOCK_CHANNELS[4]
 BLOCKS: Final = ((HAAR_CHANNELS[5], BLOCK_CHANNELS[5]), (HAAR_CHANNELS[6], BLOCK_CHANNELS[6]))  # behind them
 REACH: Final = 2  # squares to each side that a colour depends on
+REACH_WITH_REST: Final = 3
 WEIGHED: Final = 64  # width of what weighs the head's colours against these
 
 
@@ -56,12 +57,17 @@ def averages(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class SlowColour(nn.Module):
-    """What a head reads and draws → the picture with the colours that it should have."""
+    """What a head reads and draws → the picture with the colours that it should have.
 
-    def __init__(self) -> None:
+    `channels` are those that its hidden layers read: all that the generator hands on at 128² or, with `rest`, what stands for
+    the first convolution of that block, and the averages go through its second one too.
+    """
+
+    def __init__(self, channels: int = FEATURES, *, rest: bool = False) -> None:
         super().__init__()
-        self.loudness = nn.Parameter(torch.ones(FEATURES))
-        self.peaks = nn.Conv2d(FEATURES, FEATURES, 1, bias=False)
+        self.loudness = nn.Parameter(torch.ones(channels))
+        self.peaks = nn.Conv2d(channels, channels, 1, bias=False)
+        self.rest = AveragedConvolution(channels, FEATURES) if rest else None
         self.blocks = nn.ModuleList(AveragedBlock(haar, out) for haar, out in BLOCKS)
         self.rgb = nn.Conv2d(BLOCK_CHANNELS[-1], 3, 1)
         ups = (FEATURES, BLOCK_CHANNELS[5])
@@ -70,11 +76,20 @@ class SlowColour(nn.Module):
         self.weighed = nn.Conv2d(WEIGHED, 3, 1)
 
     @torch.no_grad()
-    def begin_as(self, generator: MobileStyleGAN, loudness: Tensor) -> None:
-        """As that generator's own layers, if the hidden layers read its features divided by `loudness` (256,)."""
+    def begin_as(self, generator: MobileStyleGAN, loudness: Tensor, kept: Tensor | None = None) -> None:
+        """As that generator's own layers, if the hidden layers read its features divided by `loudness` (C,); with `rest`, those
+        of its channels that are `kept` (C,)."""
         self.loudness.copy_(loudness)
         self.peaks.weight.zero_()
-        for own, block in zip(self.blocks, list(generator.blocks)[-len(BLOCKS) :], strict=True):
+        before, *behind = list(generator.blocks)[-1 - len(BLOCKS) :]
+        if self.rest is not None:
+            assert isinstance(before, Block)
+            assert kept is not None
+            begun = before.conv2
+            self.rest.depthwise.weight.copy_(begun.depthwise.weight[kept])
+            self.rest.pointwise.weight.copy_(begun.pointwise.weight[:, kept])
+            self.rest.pointwise.load_state_dict({"bias": begun.pointwise.bias}, strict=False)
+        for own, block in zip(self.blocks, behind, strict=True):
             assert isinstance(own, AveragedBlock)
             assert isinstance(block, Block)
             for averaged, whole in ((own.conv1, block.conv1), (own.conv2, block.conv2)):
@@ -90,8 +105,10 @@ class SlowColour(nn.Module):
     def skipped(self, mean: Tensor, peak: Tensor, styles: Tensor) -> Tensor:
         """`averages` and the style factors that the hidden layers are told → what the last of the skipped layers would hand on,
         styled (N, 64, 4h, 4w)."""
-        factors = torch.split(styles.to(mean.dtype), self.sizes, dim=1)
+        factors = torch.split(styles[:, -sum(self.sizes) :].to(mean.dtype), self.sizes, dim=1)
         x = mean * self.loudness[:, None, None] + self.peaks(peak)
+        if self.rest is not None:
+            x = self.rest(x) * factors[0][:, :, None, None]
         x = self.blocks[0](x, factors[1], factors[2]) * factors[3][:, :, None, None]
         finest: Tensor = self.blocks[1](x, factors[4], factors[5]) * factors[6][:, :, None, None]
         return finest

@@ -142,6 +142,18 @@ def test_faces_that_were_not_looked_at_stay_true(graphs: dict[tuple[int, Quality
     assert psnr(*pictures) > engine_openvino.TRUE_ENOUGH
 
 
+def test_a_loud_face_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels]) -> None:
+    """A white wall behind a face whose features are several times as loud as most: cut off too early, it is a chessboard."""
+    pixels = graphs[256, "fast"]
+    (ws,) = faces_of(pixels, range(50_009, 50_010))
+    boards = []
+    for precision in ("f32", f"{INTEGERS}f32"):
+        with OpenVinoBackend(pixels, precision) as backend:
+            wall = backend.render(ws)[60:140, 200:].astype(float)
+        boards.append(np.abs(np.diff(np.diff(wall, axis=0), axis=1)).mean())
+    assert boards[1] < 1.5 * boards[0]
+
+
 def test_the_whole_generator_never_draws_in_integers(
     graphs: dict[tuple[int, Quality], Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,11 @@ from models.stylegan.default import load_default_generator
 from models.stylegan.head import FAST_256, FINE_256, FINE_512, Design, load_head
 from models.stylegan.mobile import MobileStyleGAN
 from tools import fit_head, head_pairs
-from tools.fit_head import Fit, Material, first_guess, likeness, loss_of, main, measure, resumed, strangeness, widened
+from tools.fit_head import Fit, Material, deepened, first_guess, likeness, loss_of, main, measure, resumed, strangeness, widened
 from tools.head_pairs import Pairs, draw_pairs, sample_ws
 
-SMALL_FAST = Design(features=64, picture=256, grown=24, width=16, depth=1, corrected=False)
-SMALL_512 = Design(features=128, picture=512, grown=256, width=16, depth=1, corrected=True)
+SMALL_FAST = Design(features=64, picture=256, grown=192, width=16, depth=1)
+SMALL_512 = Design(features=128, picture=512, grown=256, width=16, depth=1)
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,33 @@ def test_the_student_notices_what_changed_where_it_counts(pairs: Pairs) -> None:
     assert drawn.grad.abs().sum() > 0
 
 
+def test_weights_of_fewer_layers_draw_nearly_the_same_with_new_ones(
+    generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path
+) -> None:
+    """What is new begins by handing on: no fit begins anew because its design grew."""
+    shallow = Material(generator, pairs, SMALL_FAST)
+    fit = Fit(first_guess(shallow))
+    fit.run(shallow, minutes=0.1)
+    fit.head.write(tmp_path / "shallow.safetensors", generator.graph_hash)
+    deep = Material(generator, pairs, SMALL_FAST._replace(depth=2))
+    head = deepened(tmp_path / "shallow.safetensors", deep)
+    assert likeness(head, deep, range(3, 8))[0] > likeness(first_guess(deep), deep, range(3, 8))[0]
+    told = [rows[-12:] for rows in (fit.head.direct.bias, head.direct.bias)]
+    assert torch.equal(*told)
+    assert torch.equal(fit.head.enter.weight, head.enter.weight)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights"])
+def test_damaged_weights_to_begin_with_are_refused_in_one_line(
+    generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "head.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="--shipped") as caught:
+        deepened(path, Material(generator, pairs, SMALL_FAST))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("design", [FAST_256, FINE_512], ids=lambda design: design.name)
 def test_only_inner_edges_of_crops_do_not_count(generator: MobileStyleGAN, pairs: Pairs, design: Design) -> None:
     class UpperRight(np.random.RandomState):
@@ -230,7 +257,7 @@ def test_a_quarter_of_the_crops_shows_the_face(generator: MobileStyleGAN, pairs:
     assert len(places) == 200
     assert 80 < len(edges) < 120
     assert 35 < len(near) < 85  # a few of those that are anywhere are there too
-    assert all(0 <= y <= 64 and 0 <= x <= 64 and y % 2 == x % 2 == 0 for y, x in places)
+    assert all(0 <= y <= 64 and 0 <= x <= 64 and y % 4 == x % 4 == 0 for y, x in places)
 
 
 def test_too_few_faces_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

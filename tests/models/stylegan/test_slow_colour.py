@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import LEAKY_SLOPE, Block, MobileStyleGAN, haar_synthesis
-from models.stylegan.slow_colour import CELL, REACH, SlowColour, averages
+from models.stylegan.slow_colour import CELL, REACH, REACH_WITH_REST, SlowColour, averages
 
 
 def first_guess(generator: MobileStyleGAN) -> SlowColour:
@@ -40,6 +40,26 @@ def test_on_a_flat_surface_the_first_guess_is_the_generator() -> None:
     x = flat.expand(-1, -1, 32, 32)
     colours = slow.weigh(slow.skipped(*averages(x), styles), torch.zeros(1, 3, 8, 8))[..., REACH:-REACH, REACH:-REACH]
     assert torch.allclose(colours, expected[:, :, None, None].expand_as(colours), atol=1e-4)
+
+
+@torch.inference_mode()
+def test_with_the_rest_of_a_block_it_is_the_generator_too() -> None:
+    """What it reads stands for the block's first convolution; all of its channels, here."""
+    generator = load_default_generator()
+    ws = generator.broadcast(generator.code_of_seed(7))
+    block = generator.blocks[4]
+    assert isinstance(block, Block)
+    begun = block.conv1(haar_synthesis(generator.features(ws, 64) * block.up(ws[:, 13])), ws[:, 14])
+    levels = begun.mean(dim=(2, 3), keepdim=True).expand(-1, -1, 40, 40)
+    styled = levels * block.conv2.style(ws[:, 15])
+    features = F.leaky_relu(block.conv2.pointwise(block.conv2.depthwise(styled)), LEAKY_SLOPE)
+    expected = skipped(generator, features[..., 4:-4, 4:-4], ws)[..., 48:80, 48:80].mean(dim=(2, 3))
+    slow = SlowColour(rest=True).eval().requires_grad_(False)
+    slow.begin_as(generator, torch.ones(256), torch.arange(256))
+    styles = generator.skipped_styles(ws, 64)[:, 512 + 128 :]
+    colours = slow.weigh(slow.skipped(*averages(styled), styles), torch.zeros(1, 3, 10, 10))
+    middle = colours[..., REACH_WITH_REST:-REACH_WITH_REST, REACH_WITH_REST:-REACH_WITH_REST]
+    assert torch.allclose(middle, expected[:, :, None, None].expand_as(middle), atol=1e-4)
 
 
 @torch.inference_mode()
