@@ -154,6 +154,16 @@ def test_a_loud_face_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels]) -> 
     assert boards[1] < 1.5 * boards[0]
 
 
+def test_where_integers_fail_floats_draw(pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("this processor's plugin knows no such layer")
+
+    monkeypatch.setattr(engine_openvino.cache, "recall", lambda *_: None)
+    monkeypatch.setattr(engine_openvino.cache, "remember", lambda *_: None)
+    monkeypatch.setattr(engine_openvino, "use_steps", failing)
+    assert not measured_precision(pixels[256]).startswith(INTEGERS)
+
+
 def test_the_whole_generator_never_draws_in_integers(
     graphs: dict[tuple[int, Quality], Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
