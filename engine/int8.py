@@ -1,4 +1,4 @@
-"""Convolutions in 8-bit integers, for OpenVINO: each takes about half of its time in bfloat16, a quarter of that in float32.
+"""Convolutions in 8-bit integers, for OpenVINO: each takes about half of its time in bfloat16.
 
 Weights are rounded per output channel, what they read per tensor, in steps that are measured on some faces. Two things make that
 true enough for pictures. A tensor is cut off where rounding and cutting off together err least, not at its largest value. And
@@ -25,7 +25,7 @@ CHANNELS: Final = 32  # that it reads, at least
 POSITIONS: Final = 1500  # of every face that are looked at
 VALUES: Final = 60_000  # of those that decide where to cut
 CUTS: Final = np.linspace(0.3, 1.0, 36)  # that are tried, in shares of the largest value
-HEADROOM: Final = 1.25  # beyond that for a head's own layers: what they cut off of a loud face shows as a grid
+HEADROOM: Final = 1.25  # beyond that for a head's own layers: what they cut off shows as a grid
 MOST: Final = 127  # as an integer
 
 Steps = dict[str, NDArray[np.float32]]
@@ -93,7 +93,7 @@ def use_steps(model: openvino.Model, steps: Steps) -> None:
 
 
 def recipe() -> str:
-    """Changes with how steps are measured (8 hex digits)."""
+    """Changes with this module: with how steps are measured and used (8 hex digits)."""
     return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()[:8]
 
 

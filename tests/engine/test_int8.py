@@ -142,8 +142,8 @@ def test_faces_that_were_not_looked_at_stay_true(graphs: dict[tuple[int, Quality
     assert psnr(*pictures) > engine_openvino.TRUE_ENOUGH
 
 
-def test_a_loud_face_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels]) -> None:
-    """A white wall behind a face whose features are several times as loud as most: cut off too early, it is a chessboard."""
+def test_a_loud_place_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels]) -> None:
+    """A white wall, louder than all that is looked at: cut off too early, it is a chessboard."""
     pixels = graphs[256, "fast"]
     (ws,) = faces_of(pixels, range(50_009, 50_010))
     boards = []

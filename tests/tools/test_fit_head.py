@@ -194,9 +194,7 @@ def test_the_student_notices_what_changed_where_it_counts(pairs: Pairs) -> None:
     assert drawn.grad.abs().sum() > 0
 
 
-def test_weights_of_fewer_layers_draw_nearly_the_same_with_new_ones(
-    generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path
-) -> None:
+def test_weights_of_fewer_layers_are_a_better_start_than_a_guess(generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path) -> None:
     """What is new begins by handing on: no fit begins anew because its design grew."""
     shallow = Material(generator, pairs, SMALL_FAST)
     fit = Fit(first_guess(shallow))
