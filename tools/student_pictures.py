@@ -25,7 +25,7 @@ from models.expression.paths import ExpressionPaths
 from models.expression.preview import as_bytes
 from models.files import written_beside
 from models.judge.eyes import students_eyes
-from models.judge.face_mesh import MeshDetector, load_mesh
+from models.judge.face_mesh import MeshDetector, load_blendshapes, load_mesh
 from models.judge.measure import Compiled, Detector
 from models.judge.networks import FACEAPI_CLASSES, FER_CLASSES
 from models.judge.steer import STILL, Jitter, Person, Steering, View, expression_crops, person_crop, sample
@@ -188,6 +188,10 @@ class Recorder:
         """As `Steering`."""
         return self._steering.points(image, view)
 
+    def sides(self, points: Tensor) -> Tensor:
+        """As `Steering`."""
+        return self._steering.sides(points)
+
 
 def search_files(student: Path, networks: Path, folder: Path, faces: int, tell: Callable[[str], None] = lambda _: None) -> None:
     """Search what is missing of `faces` faces, steered by the student, and label what it was shown on the way.
@@ -202,7 +206,7 @@ def search_files(student: Path, networks: Path, folder: Path, faces: int, tell: 
     detect = MeshDetector(mesh)
     for seed in missing:
         random = np.random.RandomState(seed)
-        recorder = Recorder(StudentSteering(load_student(student), mesh), random, SEARCHED_SHARE)
+        recorder = Recorder(StudentSteering(load_student(student), mesh, load_blendshapes()), random, SEARCHED_SHARE)
         try:
             find_paths(generator, seed, students_eyes(recorder, detect))
         except UserError:

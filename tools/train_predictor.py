@@ -3,7 +3,8 @@
 Draws one face after another (`seed:10000` on, none of them is ever judged), lets the predictor walk it to neutral and to some
 expressions, and corrects it by the gradients of the search's own objective through the generator and its 256² head. Steps have
 the gradient's direction and not its length, as in the search. Goes on where it stopped; the pace falls over all `--minutes`.
-`--hold EMOTIONS` goes on from the shipped predictor: only these learn, and the head, the sides and the picture count more.
+`--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral) learn, more calmly, the head, the sides and the
+picture count more, and emotions leave the first rows alone, which move the background rather than the face.
 At the end, strength and knots are set by full pictures: see `calibrated`.
 """
 
@@ -46,8 +47,13 @@ OWN: Final = 2.5  # how much farther the drawn face itself moves than all faces 
 MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
 EACH: Final = 2  # goals walked to per face, after neutral
+LAST: Final = 0.05  # of its pace, at the end
 HELD: Final = Weights(picture=80.0, symmetry=0.6, turn=0.15)  # what `--hold` pays
-HELD_PACE: Final = 0.5
+HELD_REST: Final = replace(HELD, picture=60.0, symmetry=0.1)  # a face may be more even at rest than it came
+HELD_PACE: Final = 0.4
+HELD_OWN: Final = 1.5
+HELD_LAST: Final = 0.02
+HELD_ROWS: Final = slice(0, 2)  # of `ROWS`, that no emotion moves
 CALIBRATED_FACES: Final = 12
 SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 CONVINCED: Final = 0.9  # probability by the less convinced network at which an emotion is strong enough
@@ -56,6 +62,8 @@ GOALS: Final[dict[str, Goal]] = {
     NEUTRAL_STEP: NEUTRAL_GOAL,
     **{name: EMOTION_GOALS.get(name) or RIG_GOALS[name] for name in PREDICTED if name != NEUTRAL_STEP},
 }
+
+HOLDABLE: Final = (NEUTRAL_STEP, *EMOTION_GOALS)
 
 
 class Trainer:
@@ -67,8 +75,8 @@ class Trainer:
         self.generator = generator
         self._steering, self._detect = PublishedNetworks(networks), Detector(networks)
         self._preview = HeadPreview(generator)
-        self._file = work / ("held.safetensors" if hold else "predictor.safetensors")
-        self._hold, self._weights = hold, HELD if hold else Weights()
+        self._file = work / f"{'_'.join(['held', *sorted(hold)]) if hold else 'predictor'}.safetensors"
+        self._hold, self._own = hold, HELD_OWN if hold else OWN
         if hold:
             self.predictor = load_predictor(generator.graph_hash)
         else:
@@ -82,10 +90,13 @@ class Trainer:
                     self.seed, self.minutes = int(tensor[0]), float(tensor[1])
                 else:
                     self._matrices[name].copy_(torch.from_numpy(tensor))
+        for name in hold:
+            if name != NEUTRAL_STEP:
+                self._matrices[name][HELD_ROWS] = 0
 
     def save(self) -> None:
         """So that another run goes on from here."""
-        tensors = {name: matrix.numpy() for name, matrix in self._matrices.items()}
+        tensors = {name: self._matrices[name].numpy() for name in self._hold or self._matrices}
         with written_beside(self._file) as beside:
             save_file({**tensors, "progress": np.array([self.seed, self.minutes])}, beside)
 
@@ -99,7 +110,8 @@ class Trainer:
         ws = self.generator.broadcast(self.generator.code_of_seed(self.seed)).clone()
         self.seed += 1
         features = torch.from_numpy(self.predictor.features(ws[0, 0].numpy()))
-        first = self._led(NEUTRAL_STEP, ws, features) if self._hold else ws
+        to_rest = not self._hold or NEUTRAL_STEP in self._hold
+        first = ws if to_rest else self._led(NEUTRAL_STEP, ws, features)
         with torch.no_grad():
             picture = self._preview(first)
         try:
@@ -107,10 +119,11 @@ class Trainer:
         except UserError:
             return {}
         start = Start(self._steering, picture, view)
-        losses, names = {}, list(self._hold)
-        if not self._hold:
+        losses, names = {}, [name for name in self._hold if name != NEUTRAL_STEP]
+        if to_rest:
             first, picture, losses[NEUTRAL_STEP] = self._walk(NEUTRAL_STEP, ws, start, features, pace, random)
             start = Start(self._steering, picture, view)
+        if not self._hold:
             names = random.choice([name for name in GOALS if name != NEUTRAL_STEP], EACH, replace=False).tolist()
         for name in names:
             _, _, losses[name] = self._walk(name, first, start, features, pace, random)
@@ -129,14 +142,17 @@ class Trainer:
         end = self._led(name, ws, features)
         moved = end.clone().requires_grad_()
         picture = self._preview(moved)
-        terms = Objective(self._steering, start, GOALS[name], self._weights)(picture, random_jitters(random, 2))
+        weights = Weights() if not self._hold else HELD_REST if name == NEUTRAL_STEP else HELD
+        terms = Objective(self._steering, start, GOALS[name], weights)(picture, random_jitters(random, 2))
         terms["distance"] = DISTANCE * (moved - ws).square().sum()
         loss = torch.stack(list(terms.values())).sum()
         (gradient,) = torch.autograd.grad(loss, moved)
         direction = gradient[0, ROWS] / gradient.norm().clamp_min(1e-12)
-        # The constant moves all faces; the others move faces like this one, this one OWN times as far as all.
-        told = torch.cat([features[:1], OWN * features[1:] / features[1:].square().sum()])
+        # The constant moves all faces; the others move faces like this one, this one so many times as far as all.
+        told = torch.cat([features[:1], self._own * features[1:] / features[1:].square().sum()])
         self._velocity[name].mul_(MOMENTUM).add_(direction[..., None] * told, alpha=1 - MOMENTUM)
+        if self._hold and name != NEUTRAL_STEP:
+            self._velocity[name][HELD_ROWS] = 0
         self._matrices[name].sub_(self._velocity[name], alpha=pace * LENGTH)
         return end, picture.detach(), float(loss.detach())
 
@@ -201,15 +217,15 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(f"no negative time and at least one thread are needed, got {options.minutes} and {options.threads}")
     torch.set_num_threads(options.threads)
     hold = options.hold.split(",") if options.hold else []
-    if unknown := [name for name in hold if name not in EMOTION_GOALS]:
-        raise UserError(f"--hold takes {', '.join(EMOTION_GOALS)}, got '{unknown[0]}': write for example --hold fear,sad")
+    if unknown := [name for name in hold if name not in HOLDABLE]:
+        raise UserError(f"--hold takes {', '.join(HOLDABLE)}, got '{unknown[0]}': write for example --hold fear,sad")
     trainer = Trainer(options.networks, options.work or cache_folder("predictor"), hold)
-    pace, first = (HELD_PACE, FIRST_HELD) if hold else (1.0, FIRST_SEED)
+    pace, end, first = (HELD_PACE, HELD_LAST, FIRST_HELD) if hold else (1.0, LAST, FIRST_SEED)
     recent: dict[str, list[float]] = {name: [] for name in GOALS}
     last = time.process_time()
     while trainer.minutes < options.minutes:
         share = trainer.minutes / options.minutes
-        for name, loss in trainer.step(pace * cosine_pace(share, 0.05)).items():
+        for name, loss in trainer.step(pace * cosine_pace(share, end)).items():
             recent[name].append(loss)
         now = time.process_time()
         trainer.minutes, last = trainer.minutes + (now - last) / 60, now
@@ -221,7 +237,8 @@ def main(arguments: list[str] | None = None) -> None:
                 flush=True,
             )
     trainer.save()
-    calibrated(trainer.trained(), quick_generator(), options.networks, hold or list(EMOTION_GOALS)).save(options.out)
+    emotions = [name for name in EMOTION_GOALS if not hold or name in hold]
+    calibrated(trainer.trained(), quick_generator(), options.networks, emotions).save(options.out)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -231,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
     add("--minutes", type=float, default=60, help="of processor time, all runs together (default %(default)s)")
-    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these move less beside the expression")
+    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) move less beside")
     add("--out", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="(%(default)s)")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
     add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")

@@ -32,6 +32,7 @@ from models.judge.steer import Jitter, Steering, View
 STEADY: Final = (33, 133, 362, 263, 6, 168, 197, 195, 5, 4, 1, 98, 327, 127, 356, 234, 454, 93, 323, 10, 109, 338)
 
 LEVEL: Final = 1.0  # degrees that a head may turn for nothing
+EVEN: Final = 0.08  # of a blendshape, that left and right may differ for nothing
 TEMPERATURE: Final = 1.6  # of the verdicts: a face that just convinces these networks need not convince another
 
 
@@ -47,7 +48,8 @@ class Weights:
     picture: float = 40.0
     colour: float = 30.0
     pose: float = 3500.0
-    symmetry: float = 0.3
+    symmetry: float = 0.3  # left and right should differ as they did at the start ...
+    sides: float = 6.0  # ... and no movement by more than people's do: per squared blendshape beyond `EVEN`
     turn: float = 0.0  # per square degree beyond `LEVEL`; only the predictor pays for it (tools/train_predictor.py)
 
 
@@ -105,6 +107,7 @@ class Objective:
             turned = (self._turn_by_point * moved).sum((1, 2))  # [3]: pitch, yaw, roll
             terms["turn"] = weights.turn * F.relu(turned.abs() - LEVEL).square().sum()
         terms["symmetry"] = weights.symmetry * (lopsidedness(points) - start.lopsidedness).square().mean()
+        terms["sides"] = weights.sides * F.relu(self._steering.sides(points).abs() - EVEN).square().sum()
         change = (picture - start.preview).abs().mean(1)
         kept = 1 - start.allowed[goal.region]
         terms["picture"] = weights.picture * (change * kept).sum() / kept.sum()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from models.judge.crops import FaceBox, Picture
-from models.judge.face_mesh import MeshDetector, load_mesh, mesh_file
+from models.judge.face_mesh import BLENDSHAPES, MESH, MeshDetector, load_blendshapes, load_mesh
+from models.judge.face_mesh import network_file as packaged_file
 from models.judge.measure import Detector
 from models.judge.networks import names, network_file
 from models.judge.steer import PublishedNetworks, Steering
@@ -57,7 +58,7 @@ def open_eyes(networks: Path | None) -> Eyes:
     if networks is not None:
         return Eyes(PublishedNetworks(networks), Detector(networks))
     mesh = load_mesh()
-    return students_eyes(StudentSteering(load_student(), mesh), MeshDetector(mesh))
+    return students_eyes(StudentSteering(load_student(), mesh, load_blendshapes()), MeshDetector(mesh))
 
 
 def students_eyes(steering: Steering, detect: Callable[[Picture], FaceBox]) -> Eyes:
@@ -68,9 +69,10 @@ def students_eyes(steering: Steering, detect: Callable[[Picture], FaceBox]) -> E
 def check_eyes(networks: Path | None) -> str:
     """What `open_eyes` would open, in words for a line. Raises `UserError` where it could not."""
     if networks is None:
-        mesh_file()
+        for name in (MESH, BLENDSHAPES):
+            packaged_file(name)
         load_student()
-        return "our student of the networks that steer, and MediaPipe's face mesh"
+        return "our student of the networks that steer, MediaPipe's face mesh and blendshapes"
     for name in names("steer", "geometry"):
         network_file(networks, name)
     return f"{', '.join(names('steer'))} and landmarks in {networks}"

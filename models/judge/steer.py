@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.judge.crops import FaceBox
+from models.judge.landmarks import BLENDSHAPE_POINTS, SIDED_BLENDSHAPES
 from models.judge.measure import BGR_MEAN
 from models.judge.networks import FACEAPI_CLASSES, FER_CLASSES, network_file
 from models.judge.torch_import import torch_module
@@ -93,9 +94,12 @@ class Steering(Protocol):
     def points(self, image: Tensor, view: View) -> Tensor:
         """(478, 2): the face mesh in units of the picture's side, y down."""
 
+    def sides(self, points: Tensor) -> Tensor:
+        """(14,): of such points, how much more each of `SIDED_BLENDSHAPES` is seen on the left than on the right, −1…1."""
+
 
 class PublishedNetworks:
-    """`Steering` by faceapi, gear_e2, faceres and MediaPipe's landmarks, opened from `folder`."""
+    """`Steering` by faceapi, gear_e2, faceres and MediaPipe's landmarks and blendshapes, opened from `folder`."""
 
     def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
         def opened(name: str) -> torch.nn.Module:
@@ -104,7 +108,7 @@ class PublishedNetworks:
         self._faceapi = _without_softmax(opened("faceapi"))
         self._gear = _without_softmax(opened("gear_e2"))
         self._faceres = opened("faceres")
-        self._landmarks = opened("landmarks")
+        self._landmarks, self._blendshapes = opened("landmarks"), opened("blendshapes")
         self._faceapi_five = [FACEAPI_CLASSES.index(emotion) for emotion in EMOTIONS]
         self._fer_five = [FER_CLASSES.index(emotion) for emotion in EMOTIONS]
 
@@ -122,6 +126,10 @@ class PublishedNetworks:
     def points(self, image: Tensor, view: View) -> Tensor:
         """(478, 2): the face mesh in units of the picture's side, y down."""
         return mesh_points(self._landmarks(mesh_crop(image, view))[0], view)
+
+    def sides(self, points: Tensor) -> Tensor:
+        """(14,): of such points, how much more each of `SIDED_BLENDSHAPES` is seen on the left than on the right, −1…1."""
+        return left_minus_right(self._blendshapes(blendshape_points(points)))
 
 
 def expression_crops(image: Tensor, view: View, jitters: Sequence[Jitter]) -> tuple[Tensor, Tensor]:
@@ -149,6 +157,18 @@ def mesh_points(answer: Tensor, view: View) -> Tensor:
     points = answer.reshape(478, 3)[:, :2] / 128 - 1
     in_picture: Tensor = ((points @ matrix[:, :2].T + matrix[:, 2]) + 1) / 2
     return in_picture
+
+
+def blendshape_points(points: Tensor) -> Tensor:
+    """What MediaPipe's blendshape network takes (1, 146, 2) of points (478, 2) in any unit."""
+    return points[None, list(BLENDSHAPE_POINTS)]
+
+
+def left_minus_right(blendshapes: Tensor) -> Tensor:
+    """(14,), in the order of `SIDED_BLENDSHAPES`, of all 52."""
+    left, right = (list(side) for side in zip(*SIDED_BLENDSHAPES.values(), strict=True))
+    scores = blendshapes.reshape(-1)
+    return scores[left] - scores[right]
 
 
 def _without_softmax(network: torch.nn.Module) -> torch.nn.Module:

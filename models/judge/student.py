@@ -15,7 +15,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.errors import UserError
-from models.judge.steer import STILL, Jitter, Person, View, mesh_crop, mesh_points, sample
+from models.judge.steer import (
+    STILL,
+    Jitter,
+    Person,
+    View,
+    blendshape_points,
+    left_minus_right,
+    mesh_crop,
+    mesh_points,
+    sample,
+)
 from models.labels import EMOTIONS
 
 WEIGHTS_FILE: Final = Path(__file__).parent / "weights" / "student.safetensors"
@@ -102,11 +112,12 @@ def load_student(path: Path = WEIGHTS_FILE) -> Student:
 
 
 class StudentSteering:
-    """The student and a face mesh as `models.judge.steer.Steering`."""
+    """The student, a face mesh and blendshapes as `models.judge.steer.Steering`."""
 
-    def __init__(self, student: Student, mesh: nn.Module) -> None:
-        """`mesh`: crops (n, 256, 256, 3) → the face mesh as the first of its outputs (`models.judge.face_mesh`)."""
-        self._student, self._mesh = student, mesh
+    def __init__(self, student: Student, mesh: nn.Module, blendshapes: nn.Module) -> None:
+        """`mesh`: crops (n, 256, 256, 3) → the face mesh as the first of its outputs; `blendshapes`: 146 of its points
+        (1, 146, 2) → the 52 scores as its only one (`models.judge.face_mesh`)."""
+        self._student, self._mesh, self._blendshapes = student, mesh, blendshapes
 
     def expression(self, image: Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> Tensor:
         """(2, jitters, 5): log-probabilities of a picture (1, 3, h, w), forced, as `EMOTIONS`."""
@@ -122,3 +133,8 @@ class StudentSteering:
     def points(self, image: Tensor, view: View) -> Tensor:
         """(478, 2): the face mesh in units of the picture's side, y down."""
         return mesh_points(self._mesh(mesh_crop(image, view))[0], view)
+
+    def sides(self, points: Tensor) -> Tensor:
+        """(14,): of such points, how much more each of `SIDED_BLENDSHAPES` is seen on the left than on the right, −1…1."""
+        (scores,) = self._blendshapes(blendshape_points(points))
+        return left_minus_right(scores)

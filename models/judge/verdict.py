@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.judge.colour import ciede2000, lab
 from models.judge.crops import FaceBox, Picture
-from models.judge.landmarks import FACE_OVAL, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK, Points, polygon, pose
+from models.judge.landmarks import FACE_OVAL, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK, SIDED_BLENDSHAPES, Points, polygon, pose
 from models.judge.measure import Blendshapes, Detector, Facemood, Fer, Landmarks, SFace
 
 SKIN: Final = (RIGHT_CHEEK, LEFT_CHEEK, FOREHEAD)
@@ -83,11 +83,7 @@ def change(neutral: Reading, full: Reading) -> Change:
 
 def lopsided(blendshapes: Mapping[str, float]) -> dict[str, float]:
     """Left minus right of every movement that has sides, by its name without the side; gaze, jaw and whole mouth left out."""
-    sides = {
-        name.removesuffix("Left") for name in blendshapes if name.endswith("Left") and not name.startswith(("eyeLook", "jaw"))
-    }
-    paired = sorted(side for side in sides if f"{side}Right" in blendshapes and side != "mouth")
-    return {side: blendshapes[f"{side}Left"] - blendshapes[f"{side}Right"] for side in paired}
+    return {name: blendshapes[f"{name}Left"] - blendshapes[f"{name}Right"] for name in SIDED_BLENDSHAPES}
 
 
 def _mean_lab(reading: Reading, patch: tuple[int, ...]) -> NDArray[np.float64]:

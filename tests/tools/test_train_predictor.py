@@ -10,7 +10,7 @@ import shared_data
 from models.expression import predictor
 from models.judge import networks
 from tools import train_predictor
-from tools.train_predictor import EACH, FIRST_SEED, GOALS, Trainer
+from tools.train_predictor import EACH, FIRST_SEED, GOALS, HELD_ROWS, Trainer
 
 
 @pytest.fixture
@@ -43,8 +43,22 @@ def test_only_what_is_held_learns(folder: Path, tmp_path: Path) -> None:
     trainer = Trainer(folder, tmp_path, ["fear", "sad"])
     shipped = trainer.predictor.matrices
     assert set(trainer.step(1.0)) == {"fear", "sad"}
-    changed = {name for name, matrix in trainer.trained().matrices.items() if not np.array_equal(matrix, shipped[name])}
-    assert changed == {"fear", "sad"}
+    trained = trainer.trained().matrices
+    assert {name for name, matrix in trained.items() if not np.array_equal(matrix, shipped[name])} == {"fear", "sad"}
+    assert all((trained[name][HELD_ROWS] == 0).all() for name in ("fear", "sad"))
+
+
+def test_what_is_held_goes_on_apart_from_what_was_held_before(folder: Path, tmp_path: Path) -> None:
+    trainer = Trainer(folder, tmp_path, ["neutral"])
+    losses = trainer.step(1.0)
+    assert set(losses) == {"neutral"}
+    trainer.save()
+    again = Trainer(folder, tmp_path, ["neutral"])
+    assert again.seed == trainer.seed
+    assert np.array_equal(again.trained().matrices["neutral"], trainer.trained().matrices["neutral"])
+    other = Trainer(folder, tmp_path, ["sad"])
+    assert other.seed == trainer.seed - 1
+    assert np.array_equal(other.trained().matrices["neutral"], trainer.predictor.matrices["neutral"])
 
 
 def test_the_tool_writes_a_predictor_with_knots_that_rise(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,5 +77,5 @@ def test_a_negative_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_only_emotions_can_be_held(capsys: pytest.CaptureFixture[str]) -> None:
-    assert train_predictor.main(["--networks", "x", "--hold", "fear,neutral"]) == 2
-    assert "got 'neutral'" in capsys.readouterr().err
+    assert train_predictor.main(["--networks", "x", "--hold", "fear,blink"]) == 2
+    assert "got 'blink'" in capsys.readouterr().err

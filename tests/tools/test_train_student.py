@@ -158,7 +158,7 @@ def test_what_is_recorded_steers_as_before() -> None:
     from models.judge.student import StudentSteering
 
     picture, view = torch.rand(1, 3, 64, 64), View(0.5, 0.5, 0.7, 0.0)
-    plain = StudentSteering(load_student(), Mesh())
+    plain = StudentSteering(load_student(), Mesh(), torch.nn.Identity())
     recorder = Recorder(plain, np.random.RandomState(0), share=1.0)
     assert torch.equal(recorder.expression(picture, view), plain.expression(picture, view))
     assert torch.equal(recorder.points(picture, view), plain.points(picture, view))

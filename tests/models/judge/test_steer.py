@@ -10,8 +10,9 @@ import shared_data
 import torch
 
 from models.judge import networks
-from models.judge.measure import Detector, Landmarks
+from models.judge.measure import Blendshapes, Detector, Landmarks
 from models.judge.steer import Jitter, PublishedNetworks, View, sample
+from models.judge.verdict import lopsided
 from models.labels import EMOTIONS
 
 PHOTOS = shared_data.PHOTOS
@@ -55,10 +56,14 @@ def test_smile_is_seen_and_every_network_gives_a_gradient(folder: Path) -> None:
     points = steering.points(image, view)
     assert np.abs(points.detach().numpy() * picture.shape[1] - Landmarks(folder)(picture, face)).max() < 0.03 * face.side
 
+    sides = steering.sides(points)
+    even = lopsided(Blendshapes(folder)(points.detach().numpy()))
+    assert np.abs(np.array(list(even.values())) - sides.detach().numpy()).max() < 1e-3
+
     person = steering.person(image, view)
     assert person.embedding.norm().item() == pytest.approx(1, abs=1e-5)
     assert 15 < person.age < 60
-    read = (person.embedding.sum(), person.age, person.man, points.sum())
+    read = (person.embedding.sum(), person.age, person.man, points.sum(), sides.square().sum())
     for result in (verdicts[0, :, 0].sum(), verdicts[1, :, 0].sum(), *read):
         (gradient,) = torch.autograd.grad(result, image, retain_graph=True)
         assert gradient.isfinite().all()

@@ -9,6 +9,7 @@ from models.errors import UserError
 from models.expression.bank import load_bank
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import full_picture
+from models.judge.landmarks import BLENDSHAPES, SIDED_BLENDSHAPES
 from models.judge.steer import STILL, Jitter, Steering, View
 from models.judge.student import SIDE, WEIGHTS_FILE, Seen, Student, StudentSteering, load_student
 from models.labels import EMOTIONS
@@ -25,9 +26,25 @@ class Mesh(torch.nn.Module):
         return (crop.mean() + torch.full((1, 1, 1, 1434), 128.0),)
 
 
+class Blendshapes(torch.nn.Module):
+    """Every score as large as the first point lies to the right, but one side's smile, which is twice as large."""
+
+    def forward(self, points: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        scores = points[0, 0, 0].repeat(52)
+        scores[BLENDSHAPES.index("mouthSmileLeft")] *= 2
+        return (scores,)
+
+
 @pytest.fixture(scope="module")
 def steering() -> Steering:
-    return StudentSteering(load_student(), Mesh())
+    return StudentSteering(load_student(), Mesh(), Blendshapes())
+
+
+def test_sides_are_told_apart(steering: Steering) -> None:
+    sides = steering.sides(torch.full((478, 2), 0.25))
+    assert dict(zip(SIDED_BLENDSHAPES, sides.tolist(), strict=True)) == {
+        name: 0.25 if name == "mouthSmile" else 0.0 for name in SIDED_BLENDSHAPES
+    }
 
 
 @pytest.fixture(scope="module")
