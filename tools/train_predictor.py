@@ -26,7 +26,7 @@ from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression.bank import PREDICTOR_FILE, load_directions, load_predictor
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
-from models.expression.instance_search import ROWS, random_jitters
+from models.expression.instance_search import FACE_ROWS, ROWS, random_jitters
 from models.expression.objective import Objective, Start, Weights
 from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPredictor, untrained
 from models.expression.preview import HeadPreview, as_bytes, full_picture
@@ -48,12 +48,14 @@ MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
 EACH: Final = 2  # goals walked to per face, after neutral
 LAST: Final = 0.05  # of its pace, at the end
-HELD: Final = Weights(picture=80.0, symmetry=0.6, turn=0.15)  # what `--hold` pays
-HELD_REST: Final = replace(HELD, picture=60.0, symmetry=0.1)  # a face may be more even at rest than it came
-HELD_PACE: Final = 0.4
-HELD_OWN: Final = 1.5
+HELD: Final = Weights(identity=10.0, picture=60.0, symmetry=0.6, turn=0.15)  # what `--hold` pays
+HELD_REST: Final = Weights(picture=50.0, symmetry=0.0, sides=15.0, turn=0.15)  # a face may be more even at rest than it came
+# Calm: steps have the gradient's direction and not its length, so that at the end what is left of them is noise. It hides where
+# no network looks, in the background first.
+HELD_PACE: Final = 0.3
+HELD_OWN: Final = 1.0
 HELD_LAST: Final = 0.02
-HELD_ROWS: Final = slice(0, 2)  # of `ROWS`, that no emotion moves
+STILL: Final = slice(FACE_ROWS.start - ROWS.start)  # of `ROWS`, that no emotion moves
 CALIBRATED_FACES: Final = 12
 SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 CONVINCED: Final = 0.9  # probability by the less convinced network at which an emotion is strong enough
@@ -92,7 +94,7 @@ class Trainer:
                     self._matrices[name].copy_(torch.from_numpy(tensor))
         for name in hold:
             if name != NEUTRAL_STEP:
-                self._matrices[name][HELD_ROWS] = 0
+                self._matrices[name][STILL] = 0
 
     def save(self) -> None:
         """So that another run goes on from here."""
@@ -152,7 +154,7 @@ class Trainer:
         told = torch.cat([features[:1], self._own * features[1:] / features[1:].square().sum()])
         self._velocity[name].mul_(MOMENTUM).add_(direction[..., None] * told, alpha=1 - MOMENTUM)
         if self._hold and name != NEUTRAL_STEP:
-            self._velocity[name][HELD_ROWS] = 0
+            self._velocity[name][STILL] = 0
         self._matrices[name].sub_(self._velocity[name], alpha=pace * LENGTH)
         return end, picture.detach(), float(loss.detach())
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.expression.bank import load_predictor
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SEARCHED, Goal
-from models.expression.instance_search import Walk, search
+from models.expression.instance_search import FACE_ROWS, ROWS, Walk, search
 from models.expression.levels import levelled
 from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
@@ -22,7 +22,7 @@ from models.expression.predictor import NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
-from models.labels import EMOTIONS
+from models.labels import EMOTIONS, NEUTRAL
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
 # How far a walk is followed, and how much of it is the face's own (Han et al.'s λ), the rest predicted: tried on full pictures.
@@ -108,7 +108,8 @@ class _Scene:
         for number in range(ROUNDS):
             self.preview.learn(self._ws + end)
             objective = Objective(self._steering, self._start_as(self.preview(self._ws)), goal)
-            walked = search(self.preview, self._ws, objective, ROUND, first=end, seed=number)[-1]
+            rows = ROWS if goal.emotion in (None, NEUTRAL) else FACE_ROWS
+            walked = search(self.preview, self._ws, objective, ROUND, first=end, rows=rows, seed=number)[-1]
             end, arrived = self._best([scale * torch.lerp(predicted, walked, own) for scale, own in BLENDS], goal)
             if arrived:
                 break

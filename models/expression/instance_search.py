@@ -18,6 +18,7 @@ from models.expression.preview import Preview
 from models.judge.steer import Jitter
 
 ROWS: Final = slice(1, 13)  # the blocks of 8² to 64²: shape and features of the face; later rows only colour it
+FACE_ROWS: Final = slice(3, 13)  # of these, what an emotion needs: the block of 8² moves the hair and what is behind
 
 
 @dataclass(frozen=True)
@@ -38,31 +39,36 @@ def search(
     walk: Walk,
     *,
     first: Tensor | None = None,
+    rows: slice = ROWS,
     seed: int = 0,
     tell: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> Tensor:
-    """(steps + 1, num_ws, 512): the offsets from `start` (1, num_ws, 512) after each step; the first is `first` or zero."""
+    """(steps + 1, num_ws, 512): the offsets from `start` (1, num_ws, 512) after each step; the first is `first` or zero.
+
+    Only `rows` of it move.
+    """
     random = np.random.RandomState(seed)
-    moved = torch.zeros_like(start[0, ROWS]) if first is None else first[ROWS].clone()
+    begin = torch.zeros_like(start[0]) if first is None else first
+    moved = begin[rows].clone()
     velocity = torch.zeros_like(moved)
-    trail = [_offset(moved, start)]
+    trail = [begin.clone()]
     for _ in range(walk.steps):
         moved.requires_grad_()
-        terms = objective(preview(start + _offset(moved, start)), random_jitters(random, walk.jitters))
+        terms = objective(preview(start + _with_rows(begin, rows, moved)), random_jitters(random, walk.jitters))
         terms["distance"] = walk.distance * moved.square().sum()
         loss = torch.stack(list(terms.values())).sum()
         (gradient,) = torch.autograd.grad(loss, moved)
         velocity = walk.momentum * velocity + (1 - walk.momentum) * gradient / gradient.norm().clamp_min(1e-12)
         moved = (moved - walk.length * velocity).detach()
-        trail.append(_offset(moved, start))
+        trail.append(_with_rows(begin, rows, moved))
         tell({name: float(term.detach()) for name, term in terms.items()} | {"length": float(moved.norm())})
     return torch.stack(trail)
 
 
-def _offset(moved: Tensor, start: Tensor) -> Tensor:
-    offset = torch.zeros_like(start[0])
-    offset[ROWS] = moved
-    return offset
+def _with_rows(offset: Tensor, rows: slice, moved: Tensor) -> Tensor:
+    changed = offset.clone()
+    changed[rows] = moved
+    return changed
 
 
 def random_jitters(random: np.random.RandomState, count: int) -> list[Jitter]:

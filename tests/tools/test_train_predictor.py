@@ -10,7 +10,7 @@ import shared_data
 from models.expression import predictor
 from models.judge import networks
 from tools import train_predictor
-from tools.train_predictor import EACH, FIRST_SEED, GOALS, HELD_ROWS, Trainer
+from tools.train_predictor import EACH, FIRST_SEED, GOALS, STILL, Trainer
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_only_what_is_held_learns(folder: Path, tmp_path: Path) -> None:
     assert set(trainer.step(1.0)) == {"fear", "sad"}
     trained = trainer.trained().matrices
     assert {name for name, matrix in trained.items() if not np.array_equal(matrix, shipped[name])} == {"fear", "sad"}
-    assert all((trained[name][HELD_ROWS] == 0).all() for name in ("fear", "sad"))
+    assert all((trained[name][STILL] == 0).all() for name in ("fear", "sad"))
 
 
 def test_what_is_held_goes_on_apart_from_what_was_held_before(folder: Path, tmp_path: Path) -> None:

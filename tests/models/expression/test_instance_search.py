@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.expression.instance_search import ROWS, Walk, search
+from models.expression.instance_search import FACE_ROWS, ROWS, Walk, search
 from models.expression.preview import SIDE, Preview, as_bytes, full_picture
 from models.judge.steer import Jitter
 
@@ -87,6 +87,15 @@ def test_a_walk_starts_where_it_is_told_to() -> None:
     preview = Preview(LinearGenerator(), [start])
     trail = search(preview, start, Distance(preview(start)), Walk(steps=1), first=first)
     assert torch.equal(trail[0], first)
+
+
+def test_rows_that_must_not_move_stay_where_the_walk_started() -> None:
+    start, first = code(4), torch.zeros(NUM_WS, WIDTH)
+    first[1:5] = 0.5
+    preview = Preview(LinearGenerator(), [start, code(5)])
+    trail = search(preview, start, Distance(preview(code(5))), Walk(steps=2), first=first, rows=FACE_ROWS)
+    assert torch.equal(trail[-1, 1:3], first[1:3])
+    assert not torch.equal(trail[-1, 3:5], first[3:5])
 
 
 def test_jitters_are_mirrored_by_turns_and_stay_small() -> None:
