@@ -49,7 +49,7 @@ class Weights:
     colour: float = 30.0
     pose: float = 3500.0
     symmetry: float = 0.3  # left and right should differ as they did at the start ...
-    sides: float = 6.0  # ... and no movement by more than people's do: per squared blendshape beyond `EVEN`
+    sides: float = 6.0  # ... and no movement by much: per squared blendshape beyond `EVEN`
     turn: float = 0.0  # per square degree beyond `LEVEL`; only the predictor pays for it (tools/train_predictor.py)
 
 

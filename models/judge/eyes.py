@@ -76,4 +76,4 @@ def check_eyes(networks: Path | None) -> str:
         return "our student of the networks that steer, MediaPipe's face mesh and blendshapes"
     for name in names("steer", "geometry"):
         network_file(networks, name)
-    return f"{', '.join(names('steer'))} and landmarks in {networks}"
+    return f"{', '.join(names('steer'))} landmarks and blendshapes in {networks}"
