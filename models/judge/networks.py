@@ -1,8 +1,8 @@
 """Which face networks exist, what each may do, and where its file comes from.
 
 A network that takes part in a search (its score, its gradient, a choice between candidates) never judges the result:
-each has one role only, and `tools/evaluate_expression.py` only opens judges and geometry. What is geometry (where a face is, how even its
-sides are) measures and may steer, but never says which expression is seen.
+each has one role only, and `tools/evaluate_expression.py` opens no others than judges and geometry. What is geometry (where a
+face is, how even its sides are) measures and may steer, but never says which expression is seen.
 
 The files are ONNX, read from a folder that the user names, laid out as `<folder>/<folder of the table>/<file>`.
 """
