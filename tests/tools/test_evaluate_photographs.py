@@ -9,9 +9,10 @@ import shared_data
 
 from models.errors import UserError
 from models.judge import networks
+from models.judge.landmarks import BLENDSHAPES
 from tools.evaluate_photographs import Photograph, agreement, beyond, main, one_sided, symmetry, wanted
 
-SHAPES = {"browDownLeft": 0.5, "browDownRight": 0.4, "jawOpen": 0.1, "eyeLookInLeft": 0.9, "eyeLookInRight": 0.0}
+SHAPES = dict.fromkeys(BLENDSHAPES, 0.0) | {"browDownLeft": 0.5, "browDownRight": 0.4, "jawOpen": 0.1, "eyeLookInLeft": 0.9}
 
 
 def table(folder: Path, *rows: str) -> Path:
