@@ -3,8 +3,8 @@
 Draws one face after another (`seed:10000` on, none of them is ever judged), lets the predictor walk it to neutral and to some
 expressions, and corrects it by the gradients of the search's own objective through the generator and its 256² head. Steps have
 the gradient's direction and not its length, as in the search. Goes on where it stopped; the pace falls over all `--minutes`.
-`--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral) learn, more calmly, the head, the sides and the
-picture count more, and emotions leave the first rows alone, which move the background rather than the face.
+`--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral) learn, more calmly; the person, the head, the
+sides and the picture count more, and emotions leave the first rows alone, which move the background rather than the face.
 At the end, strength and knots are set by full pictures: see `calibrated`.
 """
 
@@ -250,7 +250,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer")
     add("--minutes", type=float, default=60, help="of processor time, all runs together (default %(default)s)")
-    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) move less beside")
+    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) learn on calmly")
     add("--out", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="(%(default)s)")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
     add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
