@@ -14,8 +14,7 @@ import cv2
 import torch
 
 from models.errors import UserError, exit_on_user_error
-from models.expression.paths import make_folder_of
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
@@ -41,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
         if value is not None and not 0 <= value <= rows:
             raise UserError(f"{name} counts rows of ws, 0 to {rows} with this generator; got {value}")
     fine = None if options.mix is None else _ws(generator, options.mix, options)
-    make_folder_of(options.out / "seed.png")
+    make_folder(options.out)
     for seed in seeds_of(options.seeds):
         ws = _ws(generator, seed, options)
         name = f"seed{seed:04d}.png"

@@ -20,10 +20,10 @@ from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
 from models.expression.directions import TURNS
 from models.expression.goals import RIG_GOALS
-from models.expression.paths import ExpressionPaths, make_folder_of
+from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.expression.typical import Typicality
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         tiles = [np.concatenate(row, axis=1) for name in shown for row in sheet[name]]
         write_picture(options.sheet, np.concatenate(tiles))
     if options.json is not None:
-        make_folder_of(options.json)
+        make_folder(options.json.parent)
         with written_beside(options.json) as beside:
             beside.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from engine.choose import open_backend
 from models.errors import UserError, exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
-from models.expression.paths import ExpressionPaths, make_folder_of
-from models.files import written_beside
+from models.expression.paths import ExpressionPaths
+from models.files import make_folder, written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.measure import Detector, Fer
 from models.labels import EMOTIONS
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _write(path: Path, curves: Mapping[str, Floats], strengths: Sequence[float]) -> None:
     """After every face, so that a long run can be looked at."""
-    make_folder_of(path)
+    make_folder(path.parent)
     summary = figures(np.array(list(curves.values())), strengths)
     walked = {name: np.round(curve, 4).tolist() for name, curve in curves.items()}
     with written_beside(path) as beside:

@@ -16,9 +16,9 @@ import torch
 
 from models.errors import exit_on_user_error
 from models.expression.bank import FACES_FILE, load_predictor
-from models.expression.paths import ExpressionPaths, load_paths, make_folder_of
+from models.expression.paths import ExpressionPaths, load_paths
 from models.expression.preview import Generator, as_bytes, full_picture
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.judge.crops import Picture
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
@@ -63,7 +63,7 @@ def draw(
 def write_picture(path: Path, picture: Picture) -> None:
     """A PNG, written beside its place and renamed. Raises `UserError`."""
     encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
-    make_folder_of(path)
+    make_folder(path.parent)
     with written_beside(path) as beside:
         beside.write_bytes(encoded)
 

@@ -30,7 +30,7 @@ from models.expression.instance_search import FACE_ROWS, ROWS, random_jitters
 from models.expression.objective import Objective, Start, Weights
 from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPredictor, untrained
 from models.expression.preview import HeadPreview, as_bytes, full_picture
-from models.files import cache_folder, written_beside
+from models.files import cache_folder, check_place, make_folder, written_beside
 from models.judge.measure import Detector
 from models.judge.steer import BOTH_WAYS, PublishedNetworks, View
 from models.labels import EMOTIONS
@@ -221,7 +221,10 @@ def main(arguments: list[str] | None = None) -> None:
     hold = options.hold.split(",") if options.hold else []
     if unknown := [name for name in hold if name not in HOLDABLE]:
         raise UserError(f"--hold takes {', '.join(HOLDABLE)}, got '{unknown[0]}': write for example --hold fear,sad")
-    trainer = Trainer(options.networks, options.work or cache_folder("predictor"), hold)
+    check_place(options.out, "the predictor")
+    work = options.work or cache_folder("predictor")
+    make_folder(work)
+    trainer = Trainer(options.networks, work, hold)
     pace, end, first = (HELD_PACE, HELD_LAST, FIRST_HELD) if hold else (1.0, LAST, FIRST_SEED)
     recent: dict[str, list[float]] = {name: [] for name in GOALS}
     last = time.process_time()

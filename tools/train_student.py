@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.errors import UserError, exit_on_user_error
-from models.files import cache_folder, written_beside
+from models.files import cache_folder, check_place, written_beside
 from models.judge.steer import Jitter, View
 from models.judge.student import EMBEDDING, MARGIN, SIDE, WEIGHTS_FILE, Seen, Student
 from models.precision import fast_precision
@@ -237,6 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"got {options.minutes}, {options.threads} and {options.drawn}"
         )
     torch.set_num_threads(options.threads)
+    check_place(options.out, "the student")
     work = options.work or cache_folder("student")
     pictures = work / "pictures"
 

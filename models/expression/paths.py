@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from models.errors import UserError
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 
 Floats = NDArray[np.float32]
@@ -122,17 +122,9 @@ def load_paths(path: Path, generator_hash: str | None = None) -> dict[str, Expre
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[np.floating]], metadata: Mapping[str, str]) -> None:
     """A safetensors file with the order of emotions in it, written beside `path` and renamed. Raises `UserError`."""
-    make_folder_of(path)
+    make_folder(path.parent)
     with written_beside(path) as beside:
         save_file(dict(tensors), beside, metadata={**metadata, "emotions": " ".join(EMOTIONS)})
-
-
-def make_folder_of(path: Path) -> None:
-    """Raises `UserError` where that can't be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"the folder {path.parent} can't be made ({error.strerror}): name another place") from error
 
 
 def read_tensors(

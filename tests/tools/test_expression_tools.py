@@ -62,5 +62,5 @@ def test_a_picture_comes_back_as_it_was_and_nothing_else_is_left(tmp_path: Path)
     write_picture(tmp_path / "deep" / "a.png", picture)
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["a.png"]
     assert np.array_equal(cv2.cvtColor(cv2.imread(str(tmp_path / "deep" / "a.png")), cv2.COLOR_BGR2RGB), picture)
-    with pytest.raises(UserError, match="can't be made"):
+    with pytest.raises(UserError, match="can't be written"):
         write_picture(tmp_path / "deep" / "a.png" / "b.png", picture)

@@ -79,3 +79,15 @@ def test_a_negative_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_only_emotions_can_be_held(capsys: pytest.CaptureFixture[str]) -> None:
     assert train_predictor.main(["--networks", "x", "--hold", "fear,blink"]) == 2
     assert "got 'blink'" in capsys.readouterr().err
+
+
+def test_places_are_made_or_refused_before_it_learns(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_predictor, "calibrated", lambda trained, *_: trained)
+    monkeypatch.setattr(train_predictor, "quick_generator", lambda: None)
+    arguments = ["--networks", str(folder), "--minutes", "0", "--work", str(tmp_path / "a" / "b")]
+    train_predictor.main([*arguments, "--out", str(tmp_path / "p.safetensors")])
+    assert (tmp_path / "p.safetensors").is_file()
+    assert train_predictor.main([*arguments, "--out", str(tmp_path / "absent" / "p.safetensors")]) == 2
+    assert "absent does not exist" in capsys.readouterr().err
