@@ -29,9 +29,7 @@ from models.stylegan.pixels import Pixels
 PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for
 INTEGERS: Final = "int8 and "  # before the precision of what is not computed in integers
 TRUE_ENOUGH: Final = 40.0  # dB of PSNR against float32, below which a precision is not taken however fast it is
-ROUGH_ENOUGH: Final = (
-    38.0  # the same for integers, which only fitted heads draw in: these lie 32 to 37 dB from the generator's own
-)
+ROUGH_ENOUGH: Final = 38.0  # the same for integers: only fitted heads draw in them, and these lie 32 to 37 dB from the truth
 TIMED_FACES: Final = range(6)  # seeds
 LOOKED_AT: Final = range(100, 132)  # seeds of the faces on which the steps of integers are measured
 
