@@ -1,6 +1,7 @@
 """The hand-over between stages: one slot, the newest value wins, and what was dropped is counted."""
 
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -9,7 +10,9 @@ T = TypeVar("T")
 class Latest(Generic[T]):
     """One writer, one reader, nothing queues up."""
 
-    def __init__(self) -> None:
+    def __init__(self, merged: Callable[[T, T], T] = lambda _dropped, newer: newer) -> None:
+        """`merged(dropped, newer)` is handed over instead of the newer one where something of the older must not be lost."""
+        self._merged = merged
         self._condition = threading.Condition()
         self._value: T | None = None
         self.dropped = 0
@@ -20,6 +23,7 @@ class Latest(Generic[T]):
         with self._condition:
             if self._value is not None:
                 self.dropped += 1
+                value = self._merged(self._value, value)
             self._value = value
             self._condition.notify()
 

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -101,6 +101,11 @@ def run_offline(
     return {"frames": number, "seconds": round(number / fps, 3), "lost samples": stages.listener.lost, **stages.stats.summary()}
 
 
+def with_onset_of(dropped: Frame, newer: Frame) -> Frame:
+    """An onset is said once and not, as all else in a frame, again with the next."""
+    return replace(newer, controls=replace(newer.controls, onset=newer.controls.onset or dropped.controls.onset))
+
+
 class LiveShow:
     """Listener, renderer, recorder and OSC on threads of their own; the window on the caller's."""
 
@@ -109,7 +114,7 @@ class LiveShow:
         self._frame_time = 1 / fps
         self._stop = threading.Event()
         self._for_window: Latest[Frame] = Latest()
-        self._for_osc: Latest[Frame] = Latest()
+        self._for_osc: Latest[Frame] = Latest(with_onset_of)
         self._recorder = Recorder(stages.video) if stages.video else None
         self._shown = Rate()
         self._workers = [Worker("listener", self._listen), Worker("renderer", self._draw)]

@@ -20,6 +20,15 @@ def test_the_newest_wins_and_drops_are_counted() -> None:
     assert slot.dropped == 4
 
 
+def test_what_must_not_be_lost_of_a_dropped_value_goes_on_in_the_newer_one() -> None:
+    slot: Latest[int] = Latest(max)
+    for value in (3, 7, 5):
+        slot.put(value)
+    assert slot.take() == 7
+    slot.put(1)
+    assert slot.take() == 1, "what was taken is over"
+
+
 def test_a_waiting_reader_is_woken() -> None:
     slot: Latest[str] = Latest()
     threading.Timer(0.05, slot.put, ["now"]).start()

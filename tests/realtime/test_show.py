@@ -23,6 +23,7 @@ from realtime.settings import Expression
 from realtime.show import LiveShow, Stages, run_offline
 from realtime.sound.ring import Ring
 from realtime.stats import Stats
+from realtime.values import Frame
 
 RATE = 16_000
 HAPPY = EMOTIONS.index("happy")
@@ -145,6 +146,30 @@ def test_a_live_show_ends_after_its_seconds(tmp_path: Path) -> None:
     report = LiveShow(stages(clock, source.ring, Engine()), source, None, fps=50).run(seconds=0.3)
     assert report["seconds"] >= 0.3
     assert source.closed
+
+
+def test_an_onset_reaches_osc_although_its_frame_does_not() -> None:
+    class Late:
+        """Busy with the first frame until long after somebody began to speak."""
+
+        failures = 0
+
+        def __init__(self) -> None:
+            self.onsets: list[bool] = []
+
+        def step(self, frame: Frame | None, t_handed: float, state: object) -> None:
+            if frame is not None:
+                time.sleep(0 if self.onsets else 0.6)
+                self.onsets.append(frame.controls.onset)
+
+        def close(self) -> None: ...
+
+    clock, osc = MonotonicClock(), Late()
+    source = Tone(clock)
+    parts = stages(clock, source.ring, Engine())
+    parts.osc = osc
+    LiveShow(parts, source, None, fps=50).run(seconds=None)
+    assert osc.onsets.count(True) == 1
 
 
 def test_a_source_that_does_not_start_leaves_no_file(tmp_path: Path) -> None:
