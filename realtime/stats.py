@@ -1,6 +1,7 @@
 """Times and latencies of a show: the last values of each kind, summed up as percentiles."""
 
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -39,7 +40,8 @@ class Stats:
     def median(self, kind: str, last: int = KEPT) -> float | None:
         """Median of the `last` values in seconds, None without any."""
         with self._lock:
-            values = list(self._values.get(kind, ()))[-last:]
+            # From the newest back: asked for the last thirty with every picture, while the other threads wait to add theirs.
+            values = list(itertools.islice(reversed(self._values.get(kind, ())), last))
         return float(np.median(values)) if values else None
 
     def summary(self) -> dict[str, Any]:

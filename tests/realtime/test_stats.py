@@ -25,6 +25,14 @@ def test_memory_is_bounded_and_the_newest_count() -> None:
     assert figures["median"] == figures["max"] == 2000.0
 
 
+def test_the_median_of_the_last_few_is_that_of_the_newest() -> None:
+    stats = Stats()
+    for k in range(100):
+        stats.add("engine", float(k))
+    assert stats.median("engine", 3) == 98.0
+    assert stats.median("engine") == 49.5
+
+
 def test_median_of_nothing_is_none() -> None:
     stats = Stats()
     assert stats.median("engine") is None
