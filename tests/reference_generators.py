@@ -186,6 +186,19 @@ def official_modules() -> Iterator[None]:
             del sys.modules[name]
 
 
+def conditional(network: Network) -> None:
+    """Make the generator one of five classes."""
+    network.state["c_dim"] = 5
+    mapping = network.child("mapping")
+    embed = Network("FullyConnectedLayer", "", weight_gain=np.float64(5**-0.5))
+    rng = torch.Generator().manual_seed(3)
+    embed.state["_parameters"] = {name: torch.randn(size, generator=rng) for name, size in (("weight", (64, 5)), ("bias", (64,)))}
+    mapping.state["_modules"]["embed"] = embed
+    fc0 = mapping.child("fc0").state
+    fc0["_parameters"]["weight"] = torch.randn(64, 128, generator=rng) * 100
+    fc0["weight_gain"] = np.float64(0.01 / np.sqrt(128))
+
+
 def official_pickle(
     name: str, protocol: int = 4, change: Callable[[Network], object] = lambda network: None, **beside: object
 ) -> bytes:

@@ -69,6 +69,12 @@ def build(config: Config, tensors: Mapping[str, Tensor]) -> StyleGan2 | StyleGan
     return generator.eval().requires_grad_(False)
 
 
+def of_class(generator: StyleGan2 | StyleGan3, label: int) -> StyleGan2 | StyleGan3:
+    """The same network, drawing another class. Raises `Refused` where it has no such class."""
+    config = generator.config.model_copy(update={"label": _label(generator.config.c_dim, label)})
+    return build(config, generator.state_dict())
+
+
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors of a generator. Raises `Refused` where they would be too many to be true."""
     expected = {name: tuple(tensor.shape) for name, tensor in _empty(config).state_dict().items()}

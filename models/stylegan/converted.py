@@ -14,10 +14,11 @@ from torch import Tensor
 
 from models.errors import UserError
 from models.files import cache_folder, folder_written_beside, note_use, sha256_of
-from models.stylegan.checkpoint import W_AVG, Checkpoint, Config, build, read_checkpoint, shapes
+from models.stylegan.checkpoint import W_AVG, Checkpoint, Config, build, of_class, read_checkpoint, shapes
 from models.stylegan.foreign_pickle import Refused
 from models.stylegan.generator import Generator
-from models.stylegan.stylegan3 import StyleGan3Config
+from models.stylegan.stylegan2 import StyleGan2
+from models.stylegan.stylegan3 import StyleGan3, StyleGan3Config
 
 FORMAT: Final = "speech2expression generator 1"
 MANIFEST: Final = "manifest.json"
@@ -30,10 +31,15 @@ log = logging.getLogger(__name__)
 def load_generator(path: Path, label: int | None = None) -> Generator:
     """The generator of a converted folder, or of a checkpoint file, which is converted once into the user's cache.
 
-    `label` is the class that a conditional generator draws. Raises `UserError` with one line for whatever is wrong.
+    `label` is the class that a conditional generator draws; of a folder, instead of the one that it was converted for. Raises
+    `UserError` with one line for whatever is wrong.
     """
     if path.is_dir():
-        return load_folder(path)
+        generator = load_folder(path)
+        try:
+            return generator if label is None else of_class(generator, label)
+        except Refused as error:
+            raise UserError(f"the generator in {path} can't be drawn so: {error}; {error.advice}") from error
     if not path.is_file():
         raise UserError(f"the generator {path} is neither a file nor a folder; name a .pkl, a .pt or a converted folder")
     try:
@@ -66,7 +72,7 @@ def convert(path: Path, folder: Path, label: int | None = None) -> dict[str, Any
     return manifest
 
 
-def load_folder(folder: Path) -> Generator:
+def load_folder(folder: Path) -> StyleGan2 | StyleGan3:
     """The generator that `convert` wrote. Raises `UserError` where the folder is none, or damaged."""
     again = "make it again with python -m tools.convert_checkpoint"
     try:

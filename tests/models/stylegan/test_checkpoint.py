@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference_generators import CONFIGS, OFFICIAL, REFERENCE, Network, official_pickle, weights
+from reference_generators import CONFIGS, OFFICIAL, REFERENCE, Network, conditional, official_pickle, weights
 
 from models.errors import UserError
 from models.stylegan.checkpoint import Checkpoint, build, mean_of_w, read_checkpoint
@@ -100,19 +100,6 @@ def test_a_checkpoint_saved_in_training_gets_its_mean_of_w_computed(tmp_path: Pa
     assert torch.equal(checkpoint.tensors["mapping.w_avg"], mean_of_w(generator))
     w = generator.mapping(torch.randn(4000, 64, generator=torch.Generator().manual_seed(1)))
     assert (w.mean(dim=0) - generator.w_avg).norm() < 0.1 * (w - generator.w_avg).norm(dim=1).mean()
-
-
-def conditional(network: Network) -> None:
-    """Make the generator one of five classes."""
-    network.state["c_dim"] = 5
-    mapping = network.child("mapping")
-    embed = Network("FullyConnectedLayer", "", weight_gain=np.float64(5**-0.5))
-    rng = torch.Generator().manual_seed(3)
-    embed.state["_parameters"] = {name: torch.randn(size, generator=rng) for name, size in (("weight", (64, 5)), ("bias", (64,)))}
-    mapping.state["_modules"]["embed"] = embed
-    fc0 = mapping.child("fc0").state
-    fc0["_parameters"]["weight"] = torch.randn(64, 128, generator=rng) * 100
-    fc0["weight_gain"] = np.float64(0.01 / np.sqrt(128))
 
 
 def test_a_conditional_generator_draws_the_class_that_is_chosen(tmp_path: Path) -> None:

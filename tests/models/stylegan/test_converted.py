@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference_generators import OFFICIAL, REFERENCE, official_pickle, reference_generator, weights
+from reference_generators import OFFICIAL, REFERENCE, conditional, official_pickle, reference_generator, weights
 from safetensors.torch import load_file, save_file
 
 from models.errors import UserError
@@ -53,6 +53,25 @@ def test_a_checkpoint_is_converted_once_into_the_cache(snapshot: Path, tmp_path:
     os.utime(folder, (0, 0))
     assert load_generator(snapshot).graph_hash == first.graph_hash
     assert folder.stat().st_mtime > 0, "its use is noted"
+
+
+def test_a_folder_draws_another_class_than_it_was_converted_for_when_asked(tmp_path: Path) -> None:
+    source, folder = tmp_path / "network.pkl", tmp_path / "out"
+    source.write_bytes(official_pickle("sg2-32", change=conditional))
+    convert(source, folder, label=1)
+    convert(source, tmp_path / "other", label=4)
+    assert load_generator(folder).graph_hash == load_generator(folder, 1).graph_hash == load_folder(folder).graph_hash
+    other = load_generator(folder, 4)
+    assert other.graph_hash == load_folder(tmp_path / "other").graph_hash
+    assert torch.equal(other.code_of_seed(1), load_folder(tmp_path / "other").code_of_seed(1))
+    with pytest.raises(UserError, match=r"add --label N, 0 to 4"):
+        load_generator(folder, 5)
+
+
+def test_a_class_of_a_folder_without_classes_is_refused(snapshot: Path, tmp_path: Path) -> None:
+    convert(snapshot, tmp_path / "out")
+    with pytest.raises(UserError, match=r"leave --label away"):
+        load_generator(tmp_path / "out", 0)
 
 
 def test_a_damaged_cache_is_converted_anew(snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
