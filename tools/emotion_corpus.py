@@ -1,7 +1,7 @@
 """Corpora of acted speech for `train_emotion`: their clips, decoding, recording conditions, features on disk.
 
-A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong) and
-listeners' `votes_angry` ... `votes_sad`; or a corpus as it is published, of those in `emotion_layouts.py`.
+A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong),
+`sentence` and listeners' `votes_angry` ... `votes_sad`; or a corpus as it is published, of those in `emotion_layouts.py`.
 Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
 (room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
 """
@@ -11,7 +11,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ class Clip:
     emotion: int
     intensity: int = -1  # 1 strong, 0 normal, -1 where the manifest does not say
     votes: tuple[float, ...] | None = None  # how many listeners heard each of the five, where they were asked
+    sentence: str = field(default="", repr=False)  # what is said; finished networks are known by the rest
 
 
 def read_corpus(place: Path) -> tuple[list[Clip], list[str]]:
@@ -84,7 +85,8 @@ def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
             complaints.append(f"line {number}: no such file {path}")
         else:
             emotion, intensity = EMOTIONS.index(row["emotion"]), _intensity(row.get("intensity"))
-            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row)))
+            said = row.get("sentence") or ""
+            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row), said))
     return clips, complaints
 
 

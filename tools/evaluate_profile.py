@@ -9,7 +9,6 @@ Every clip is heard on its own: the running mean starts from the profile each ti
 """
 
 import argparse
-import csv
 import functools
 import json
 from collections import defaultdict
@@ -64,7 +63,7 @@ class Answer(NamedTuple):
     probabilities: NDArray[np.float64]
 
 
-def voices(clips: Sequence[Clip], sentences: dict[Path, str], n_test: int, seed: int, *, other_texts: bool) -> Iterator[Voice]:
+def voices(clips: Sequence[Clip], n_test: int, seed: int, *, other_texts: bool) -> Iterator[Voice]:
     """Speakers with enough clips of at least four emotions. `other_texts`: enrol with one text, be heard with others."""
     groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
     for clip in clips:
@@ -73,9 +72,9 @@ def voices(clips: Sequence[Clip], sentences: dict[Path, str], n_test: int, seed:
         rng = np.random.default_rng([seed, len(own), sum(map(ord, speaker))])
         order = [own[i] for i in rng.permutation(len(own))]
         if other_texts:
-            text = sentences[order[0].path]
-            candidates = [clip for clip in order if sentences[clip.path] == text]
-            order = [clip for clip in order if sentences[clip.path] != text]
+            text = order[0].sentence
+            candidates = [clip for clip in order if clip.sentence == text]
+            order = [clip for clip in order if clip.sentence != text]
         else:
             candidates = order
         of = {e: [clip for clip in candidates if clip.emotion == e] for e in range(len(EMOTIONS))}
@@ -207,10 +206,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
     everybody, _ = read_corpus(args.manifest)
-    with args.manifest.open(newline="", encoding="utf-8") as file:
-        sentences = {args.manifest.parent / row["path"]: row.get("sentence", "") for row in csv.DictReader(file)}
     chosen = [clip for clip in everybody if clip.corpus in args.corpora]
-    them = list(voices(chosen, sentences, args.clips, args.seed, other_texts=args.other_texts))
+    them = list(voices(chosen, args.clips, args.seed, other_texts=args.other_texts))
     if not them:
         raise UserError(f"no speaker of {', '.join(args.corpora)} in {args.manifest} has clips enough; see --corpora")
     networks = Networks(everybody, args)

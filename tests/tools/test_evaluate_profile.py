@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 
 from models.errors import UserError
+from models.labels import EMOTIONS
+from tools import evaluate_profile
 from tools.emotion_corpus import Clip
 from tools.emotion_networks import Networks
-from tools.evaluate_profile import Answer, figures, voices
+from tools.evaluate_profile import Answer, Voice, figures, voices
 from tools.spread import spread
 
 CLIPS = [
-    Clip(Path(f"{speaker}-{emotion}-{take}.wav"), "one", speaker, emotion)
+    Clip(Path(f"{speaker}-{emotion}-{take}.wav"), "one", speaker, emotion, sentence="first" if take < 3 else "second")
     for speaker in ("ada", "bob")
     for emotion in range(5)
     for take in range(6)
 ]
-TEXTS = {clip.path: "first" if int(clip.path.stem[-1]) < 3 else "second" for clip in CLIPS}
 
 
 @pytest.mark.parametrize("other_texts", [False, True])
 def test_nothing_that_was_enrolled_is_tested(other_texts: bool) -> None:
-    found = list(voices(CLIPS, TEXTS, 12, 0, other_texts=other_texts))
+    found = list(voices(CLIPS, 12, 0, other_texts=other_texts))
     assert [voice.name for voice in found] == ["ada", "bob"]
     for voice in found:
         assert sorted(clip.emotion for clip in voice.guided) == [e for e in range(5) for _ in range(2)]
@@ -32,13 +33,32 @@ def test_nothing_that_was_enrolled_is_tested(other_texts: bool) -> None:
         assert not tested & {clip.path for clip in [*voice.guided, *voice.plain]}
         assert all(clip.speaker == voice.name for clip in [*voice.guided, *voice.plain, *voice.test])
         if other_texts:
-            enrolled = {TEXTS[clip.path] for clip in [*voice.guided, *voice.plain]}
-            assert not enrolled & {TEXTS[path] for path in tested}
+            enrolled = {clip.sentence for clip in [*voice.guided, *voice.plain]}
+            assert not enrolled & {clip.sentence for clip in voice.test}
 
 
 def test_speakers_with_too_few_clips_are_left_out() -> None:
     few = [clip for clip in CLIPS if clip.speaker == "ada" or int(clip.path.stem[-1]) < 2]
-    assert [voice.name for voice in voices(few, TEXTS, 12, 0, other_texts=False)] == ["ada"]
+    assert [voice.name for voice in voices(few, 12, 0, other_texts=False)] == ["ada"]
+
+
+@pytest.mark.parametrize("place", [".", "manifest.csv"])
+def test_a_folder_is_read_as_its_manifest_is_texts_included(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    rows = ["path,corpus,speaker,emotion,sentence"]
+    for clip in CLIPS:
+        (tmp_path / clip.path).touch()
+        rows.append(f"{clip.path},{clip.corpus},{clip.speaker},{EMOTIONS[clip.emotion]},{clip.sentence}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    heard: list[tuple[Voice, Voice | None]] = []
+
+    def unheard(prepare: object, work: object, pairs: list[tuple[Voice, Voice | None]], *rest: object) -> list[list[Answer]]:
+        heard.extend(pairs)
+        return [[Answer("none", "ada", "one", 0, np.eye(5)[0])]]
+
+    monkeypatch.setattr(evaluate_profile, "spread", unheard)
+    monkeypatch.chdir(tmp_path)
+    assert evaluate_profile.main(["--manifest", place, "--corpora", "one", "--other-texts"]) == 0
+    assert [(voice.name, other.name) for voice, other in heard if other] == [("ada", "bob"), ("bob", "ada")]
 
 
 def test_gains_are_against_the_same_speaker_without_a_profile() -> None:
