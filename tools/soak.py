@@ -8,9 +8,10 @@ tenth after the first minute, or any stage failed.
 
 import argparse
 import contextlib
-import resource
+import math
 import sys
 import threading
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -20,18 +21,21 @@ from realtime.build import build_stages, open_source
 from realtime.clock import MonotonicClock
 from realtime.settings import load
 from realtime.show import LiveShow
+from tools.first_frame import peak_memory_mib
 
+MINUTE = 60.0
+"""Seconds."""
 GROWTH = 1.1
 """Memory at the end over memory after the first minute."""
 
 
 def memory() -> float:
-    """Of this process now, MB. Falls back to the peak where the system does not tell."""
+    """Of this process now, MiB. Falls back to the peak where the system does not tell, to no number where it tells neither."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return float(peak_memory_mib() or math.nan)
 
 
 @exit_on_user_error
@@ -48,18 +52,19 @@ def main(arguments: list[str] | None = None) -> int:
     used: list[float] = []
 
     def watch() -> None:
-        used.append(memory())
-        interval, late = stages.stats.median("frame interval", 500), stages.stats.median("sound to osc", 500)
-        rate, late_ms = 1 / interval if interval else 0.0, 1000 * (late or 0)
-        console.print(
-            f"minute {len(used)}: {used[-1]:.0f} MB, {rate:.1f} frames/s, sound to OSC {late_ms:.0f} ms, {show.health or 'ok'}"
-        )
-        if len(used) < minutes:
-            threading.Timer(60, watch).start()
+        while len(used) < minutes:
+            time.sleep(MINUTE)
+            used.append(memory())
+            interval, late = stages.stats.median("frame interval", 500), stages.stats.median("sound to osc", 500)
+            rate, late_ms = 1 / interval if interval else 0.0, 1000 * (late or 0)
+            figures = f"{used[-1]:.0f} MiB, {rate:.1f} frames/s, sound to OSC {late_ms:.0f} ms"
+            console.print(f"minute {len(used)}: {figures}, {show.health or 'ok'}")
 
-    threading.Timer(60, watch).start()
+    watcher = threading.Thread(target=watch, name="soak", daemon=True)  # of a show that is ended early there is nothing to watch
+    watcher.start()
     with contextlib.closing(engine):
-        report = show.run(60 * minutes + 1)
+        report = show.run(MINUTE * minutes)
+    watcher.join()
     console.print_json(data=report)
     grew = used[-1] / used[0]
     console.print(f"memory after {minutes} minutes: {grew:.3f} of that after the first; faults: {report['faults'] or 'none'}")
