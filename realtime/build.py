@@ -68,6 +68,8 @@ def check(settings: Settings) -> None:
     if video := settings.video.file:
         format_of(video)
         check_place(video, "video file")
+    if settings.audio.offline and settings.audio.loop and settings.run.seconds is None:
+        raise UserError("--offline with --loop has no end; add --seconds N, or leave --loop away")
     snapshots = settings.window.snapshots
     # A show in a folder that can't be written to is none the worse where no snapshots were thought of.
     if settings.window.enabled and not settings.audio.offline and snapshots != Path():
@@ -89,7 +91,8 @@ def play_offline(settings: Settings) -> dict[str, Any]:
     with closing(engine):
         try:
             stages.faces.wait()
-            report = run_offline(stages, clock, ring, sound.blocks(), settings.video.fps, settings.run.seconds)
+            blocks = sound.looped() if settings.audio.loop else sound.blocks()
+            report = run_offline(stages, clock, ring, blocks, settings.video.fps, settings.run.seconds)
         except BaseException:  # Ctrl-C as well: half a video under the name of a whole one would mislead
             if stages.video:
                 stages.video.discard()

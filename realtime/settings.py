@@ -66,7 +66,7 @@ class Audio(Section):
         metavar="SOURCE",
     )
     offline: bool = option(False, "take a file as fast as the machine can, the same result every time", flag="--offline")
-    loop: bool = option(False, "play a file again and again", flag="--loop")
+    loop: bool = option(False, "play a file again and again; offline for --seconds N", flag="--loop")
     speaker: bool = option(True, "let a file be heard on the default output while it plays")
     gain: float = option(0.0, "added to what is listened to, not to a video's sound", unit="dB", ge=-30, le=30)
     block: float = option(0.02, "length of the blocks asked of the sound device", unit="s", ge=0.005, le=0.2)

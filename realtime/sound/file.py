@@ -79,6 +79,16 @@ class SoundFile:
                 with contextlib.suppress(av.FFmpegError):
                     yield from self._arrays(resampler.resample(None))
 
+    def looped(self) -> Iterator[NDArray[np.float32]]:
+        """The same over and over. Raises `UserError` for a file that lost its samples: it would be opened without end."""
+        while True:
+            blocks = self.blocks()
+            first = next(blocks, None)
+            if first is None:
+                raise UserError(f"{self.path} holds no samples any more")
+            yield first
+            yield from blocks
+
     def _open(self) -> av.container.InputContainer:
         # Absolute: FFmpeg takes what stands before a colon for a protocol. Titles come in any encoding, and are not read.
         return av.open(str(self.path.absolute()), metadata_errors="replace")
@@ -157,7 +167,7 @@ class PlayingFile:
         began, played = self._clock.now() + lead, 0
         waiting: deque[tuple[float, NDArray[np.float32]]] = deque()
         try:
-            for block in self._blocks():
+            for block in self._sound.looped() if self._loop else self._sound.blocks():
                 if self.health:
                     log.warning("%s can be read again", self.description)
                     self.health = ""
@@ -184,18 +194,6 @@ class PlayingFile:
     def _stopped_by(self, time: float) -> bool:
         """Wait until the clock's `time`, or until `close`."""
         return self._stop.wait(max(0.0, time - self._clock.now()))
-
-    def _blocks(self) -> Iterator[NDArray[np.float32]]:
-        """The file once, or over and over. Raises `UserError` for a file without samples: it would be opened without end."""
-        while True:
-            blocks = self._sound.blocks()
-            first = next(blocks, None)
-            if first is None:
-                raise UserError(f"{self._sound.path} holds no samples any more")
-            yield first
-            yield from blocks
-            if not self._loop:
-                return
 
     def _hand_over(self, waiting: deque[tuple[float, NDArray[np.float32]]]) -> None:
         while waiting and waiting[0][0] <= self._clock.now():

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +34,23 @@ def test_what_can_be_told_from_the_settings_is_told_first(
     settings, _ = load(["--audio", "demo", *way, *arguments])
     with pytest.raises(UserError, match=says):
         build.play(settings)
+
+
+def test_a_loop_without_an_end_is_told_first() -> None:
+    with pytest.raises(UserError, match="add --seconds N"):
+        build.check(load(["--audio", "demo", "--offline", "--loop"])[0])
+    build.check(load(["--audio", "demo", "--offline", "--loop", "--seconds", "60"])[0])
+    build.check(load(["--audio", "demo", "--loop"])[0])
+
+
+@pytest.mark.parametrize(("words", "lasts"), [(["--loop", "--seconds", "60"], True), ([], False)])
+def test_offline_a_sound_begins_again_where_that_is_asked(monkeypatch: pytest.MonkeyPatch, words: list[str], lasts: bool) -> None:
+    engine = SimpleNamespace(close=lambda: None, description="", size=256)
+    stages = SimpleNamespace(faces=SimpleNamespace(wait=lambda: None), video=None)
+    monkeypatch.setattr(build, "build_stages", lambda *_, **__: (engine, stages))
+    monkeypatch.setattr(build, "run_offline", lambda _stages, _clock, _ring, blocks, *_: {"blocks": list(islice(blocks, 1500))})
+    settings, _ = load(["--audio", "demo", "--offline", "--stats", "a.json", *words])  # the voice has 1280 blocks of 20 ms
+    assert (len(build.play_offline(settings)["blocks"]) == 1500) == lasts
 
 
 def test_a_folder_for_snapshots_that_does_not_exist_is_told_first_where_there_is_a_window() -> None:

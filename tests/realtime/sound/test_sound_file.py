@@ -1,5 +1,6 @@
 """Sound files: any format, block by block, and one clear line for what is none."""
 
+import itertools
 import struct
 import wave
 from pathlib import Path
@@ -37,6 +38,13 @@ def test_a_wav_comes_back_sample_by_sample(tmp_path: Path, rate: int, channels: 
     assert (sound.rate, sound.channels) == (rate, channels)
     assert {len(block) for block in blocks[:-1]} == {rate // 50}
     np.testing.assert_allclose(np.concatenate(blocks), samples, atol=1e-4)
+
+
+def test_a_loop_goes_on_where_the_file_ends(tmp_path: Path) -> None:
+    sound = SoundFile(write_wav(tmp_path / "a.wav", noise(700), 16_000))
+    once = np.concatenate(list(sound.blocks()))
+    thrice = np.concatenate(list(itertools.islice(sound.looped(), 9)))
+    np.testing.assert_array_equal(thrice, np.tile(once, (3, 1)))
 
 
 def test_a_name_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
