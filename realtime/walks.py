@@ -70,7 +70,10 @@ def _searched(generator: Generator, seed: int) -> Path:
 
 
 def _paths(generator: Generator, seed: int, psi: float) -> ExpressionPaths:
-    searched = _searched(generator, seed)
-    if searched.exists():
-        return load_paths(searched, generator.graph_hash)[f"seed:{seed}"]
-    return walk_paths(generator, seed, psi)
+    searched, name = _searched(generator, seed), f"seed:{seed}"
+    if not searched.exists():
+        return walk_paths(generator, seed, psi)
+    found = load_paths(searched, generator.graph_hash)
+    if name not in found:
+        raise UserError(f"{searched} should hold the expressions of {name}, it holds {', '.join(found)}: rename or remove it")
+    return found[name]

@@ -60,6 +60,13 @@ def test_expressions_of_another_generator_are_refused_in_one_line(cache: Path) -
         Walks(Face(), own, VirtualClock())
 
 
+def test_expressions_of_another_seed_are_refused_in_one_line(cache: Path) -> None:
+    generator = reference_generator("sg2-32")
+    save_paths(cache / f"{generator.graph_hash[:16]}-3.safetensors", {"seed:9": walk_paths(generator, 9)})
+    with pytest.raises(UserError, match=r"expressions of seed:3, it holds seed:9"):
+        Walks(Face(), generator, VirtualClock())
+
+
 def test_a_face_that_is_no_seed_is_refused() -> None:
     with pytest.raises(UserError, match="seed:N"):
         Walks(Face(name="mona lisa"), reference_generator("sg2-32"), VirtualClock())
