@@ -3,11 +3,11 @@
 Such a package is never imported: its folder is looked up and its data files are read.
 """
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
 from models.errors import UserError
+from models.files import sha256_of
 
 
 def package_folder(package: str, advice: str) -> Path:
@@ -21,7 +21,7 @@ def package_folder(package: str, advice: str) -> Path:
 def checked_file(path: Path, sha256: str, advice: str) -> Path:
     """`path` once its SHA-256 is the published one. Raises UserError for a missing, unreadable or different file."""
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise UserError(f"the published file {path} can't be read ({error.strerror}); {advice}") from error
     if digest != sha256:

@@ -4,9 +4,7 @@ Silero Team: Silero VAD (github.com/snakers4/silero-vad, MIT). 512 samples at 16
 a learnt short-time Fourier transform, four convolutions and an LSTM cell, which carries its state from chunk to chunk.
 """
 
-import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.carrier import package_folder
 from models.errors import UserError
 
 SAMPLE_RATE: Final = 16_000
@@ -62,10 +61,7 @@ class SileroNetwork(nn.Module):
     @classmethod
     def load(cls) -> "SileroNetwork":
         """From the installed package `silero-vad`. Raises UserError if it is missing or its file is damaged."""
-        package = importlib.util.find_spec("silero_vad")
-        if package is None or package.origin is None:
-            raise UserError("voice activity needs the package silero-vad, which is not installed; run: pip install silero-vad")
-        path = Path(package.origin).parent / "data" / _FILE
+        path = package_folder("silero_vad", "run: pip install silero-vad") / "data" / _FILE
         network = cls()
         try:
             arrays = {array.name.removeprefix("model."): array for array in onnx.load(path).graph.initializer}

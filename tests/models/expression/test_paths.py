@@ -158,7 +158,7 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="can't be made"):
+    with pytest.raises(UserError, match="can't be written"):
         save_paths(tmp_path / "file" / "faces.safetensors", {"seed:1": a_face()})
 
 
