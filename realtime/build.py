@@ -65,6 +65,8 @@ def check(settings: Settings) -> None:
         seed_of(settings.face.name)
     if settings.picture.label is not None and settings.picture.generator is None:
         raise UserError("--label chooses a class of a generator of your own; add --generator, or leave it away")
+    if "truncation" in settings.face.model_fields_set and settings.picture.generator is None:
+        raise UserError("--truncation is that of a generator of your own; add --generator, or leave it away")
     if video := settings.video.file:
         format_of(video)
         check_place(video, "video file")

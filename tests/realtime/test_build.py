@@ -21,6 +21,7 @@ from realtime.settings import load
         (["--osc", "x"], "HOST:PORT"),
         (["--face", "seed:-1"], "seed:N"),
         (["--label", "3"], "add --generator"),
+        (["--truncation", "0.5"], "add --generator"),
         (["--video", "face.gif"], "suffix"),
         (["--video", "none/face.mp4"], "does not exist"),
     ],
