@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAULT: Final = 0.2
 """Seconds before a failed step is tried again, so that a lasting fault does not eat the machine."""
+LONGEST: Final = 300
+"""Letters of a fault's name: libraries tell stories of many lines, and it must fit a display's line and an OSC packet."""
 
 
 class Worker:
@@ -47,9 +49,10 @@ class Worker:
                 self._step()
                 self.health = ""
             except Exception as error:  # the show goes on: every fault of a stage is shown and counted, none ends it
-                kind = f"{self.name}: {type(error).__name__}: {error}"
+                whole = f"{self.name}: {type(error).__name__}: {error}"
+                kind = " ".join(whole.split())[:LONGEST]
                 if not self.faults[kind]:
-                    log.error("%s", kind, exc_info=not isinstance(error, UserError))
+                    log.error("%s", whole, exc_info=not isinstance(error, UserError))
                 self.faults[kind] += 1
                 self.health = kind
                 self._stop.wait(PAUSE_AFTER_FAULT)

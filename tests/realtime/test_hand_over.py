@@ -7,6 +7,7 @@ import pytest
 
 from realtime.clock import MonotonicClock, VirtualClock
 from realtime.latest import Latest
+from realtime.outputs.osc import BUNDLE_BYTES, bundles
 from realtime.rate import Rate
 from realtime.worker import Worker
 
@@ -64,6 +65,23 @@ def test_a_worker_says_what_fails_while_it_does() -> None:
         time.sleep(0.01)
     worker.stop()
     assert worker.health == "stage: ValueError: still"
+
+
+def test_a_fault_of_many_lines_is_named_in_one_that_fits_a_packet(caplog: pytest.LogCaptureFixture) -> None:
+    story = "Exception from src/core.cpp:109:\n" + 60 * "  the plugin says no\n"
+
+    def step() -> None:
+        raise RuntimeError(story)
+
+    worker = Worker("renderer", step)
+    worker.start()
+    while not worker.health:
+        time.sleep(0.01)
+    worker.stop()
+    assert worker.health.startswith("renderer: RuntimeError: Exception from src/core.cpp:109: the plugin says no the")
+    assert "\n" not in worker.health
+    assert all(len(packet) <= BUNDLE_BYTES for packet in bundles([("/s2e/health", (worker.health,))]))
+    assert story in caplog.records[0].message, "the log tells it whole"
 
 
 def test_rate_counts_the_last_second() -> None:
