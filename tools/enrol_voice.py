@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.enrolment import Recording, enrol
 from models.errors import UserError, exit_on_user_error
+from models.files import check_place
 from models.labels import EMOTIONS, NEUTRAL
 from realtime.clock import MonotonicClock
 from realtime.sound.microphone import Microphone
@@ -168,8 +169,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--weights", type=Path, default=WEIGHTS, metavar="FILE", help="of the classifier it is for")
     args = parser.parse_args(argv)
-    if not args.profile.parent.is_dir():
-        raise UserError(f"the folder {args.profile.parent} does not exist; make it or name another")
+    check_place(args.profile, "voice profile")
     if args.sources and args.guided:
         raise UserError(
             "--guided speaks into the microphone, --from reads files; give one of them (files are labelled EMOTION=FILE)"

@@ -29,7 +29,7 @@ from rich.console import Console
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.hearing import Hearing
 from models.errors import UserError, exit_on_user_error
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.labels import EMOTIONS, NEUTRAL
 from realtime.settings import Expression
 from realtime.values import Heard as Verdict
@@ -223,6 +223,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("every", "jobs", "voices", "changes"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    if args.json:
+        make_folder(args.json.parent)
     console = Console()
     everybody, complaints = read_corpus(args.manifest)
     prepare = functools.partial(Networks, everybody, args)
@@ -263,12 +265,11 @@ def main(argv: list[str] | None = None) -> int:
         result["no_voice"] = no_voice(EmotionClassifier.load(args.weights), _NO_VOICE_SECONDS)
     emotion_report.show(console, result)
     console.print(f"{len(complaints)} rows were skipped")
-    if args.plots:
-        emotion_report.plot(result, args.plots)
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
         with written_beside(args.json) as beside:
             beside.write_text(json.dumps(result, indent=1))
+    if args.plots:  # last: without matplotlib the figures are there all the same
+        emotion_report.plot(result, args.plots)
     return 0
 
 

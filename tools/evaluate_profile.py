@@ -27,7 +27,7 @@ from models.emotion.embedding import Encoded
 from models.emotion.enrolment import Recording, enrol
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError, exit_on_user_error
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.labels import EMOTIONS, NEUTRAL
 from tools import emotion_networks
 from tools.emotion_corpus import Clip, decode, read_corpus
@@ -205,6 +205,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
+    if args.json:
+        make_folder(args.json.parent)
     everybody, _ = read_corpus(args.manifest)
     chosen = [clip for clip in everybody if clip.corpus in args.corpora]
     them = list(voices(chosen, args.clips, args.seed, other_texts=args.other_texts))

@@ -22,7 +22,7 @@ from rich.table import Table
 from models.emotion import pitch
 from models.emotion.prosody import HOP, ProsodyTracker
 from models.errors import UserError, exit_on_user_error
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.spread import spread
 
@@ -93,6 +93,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("the reference for pitch needs librosa; run: pip install librosa")
     if args.every < 1 or args.jobs < 1:
         raise UserError("--every and --jobs must be at least 1")
+    if args.json:
+        make_folder(args.json.parent)
     clips, complaints = read_corpus(args.manifest)
     clips = clips[:: args.every]
     found = spread(nothing, work, clips, args.jobs, "listening")

@@ -25,7 +25,7 @@ from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.trained import Trained
 from models.errors import UserError, exit_on_user_error
-from models.files import written_beside
+from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
 from tools.adapt_encoder import Recorded
@@ -85,6 +85,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("voices", "clips", "threads"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    if args.json:
+        make_folder(args.json.parent)
     torch.set_num_threads(args.threads)
     everybody, _ = read_corpus(args.data)
     numbers = few_clips(everybody, args.voices, args.clips)

@@ -96,9 +96,13 @@ def test_mistakes_are_one_line_and_leave_no_file(
     assert not (tmp_path / "ada.voice").exists()
 
 
-def test_a_missing_folder_is_told_before_anybody_speaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert enrol_voice.main([str(tmp_path / "none" / "ada.voice"), "--from", str(DEMO_VOICE)]) == 2
-    assert "does not exist" in capsys.readouterr().err
+@pytest.mark.parametrize(("place", "says"), [("none/ada.voice", "does not exist"), ("", "it is a folder")])
+def test_a_place_that_can_not_be_written_to_is_told_before_anybody_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, says: str
+) -> None:
+    monkeypatch.setattr(enrol_voice, "read", lambda _: pytest.fail("recordings were read before"))
+    assert enrol_voice.main([str(tmp_path / place), "--from", str(DEMO_VOICE)]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_guided_asks_for_two_sentences_of_each_emotion(classifier: EmotionClassifier) -> None:

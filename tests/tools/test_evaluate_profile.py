@@ -57,7 +57,8 @@ def test_a_folder_is_read_as_its_manifest_is_texts_included(tmp_path: Path, monk
 
     monkeypatch.setattr(evaluate_profile, "spread", unheard)
     monkeypatch.chdir(tmp_path)
-    assert evaluate_profile.main(["--manifest", place, "--corpora", "one", "--other-texts"]) == 0
+    assert evaluate_profile.main(["--manifest", place, "--corpora", "one", "--other-texts", "--json", "new/out.json"]) == 0
+    assert (tmp_path / "new" / "out.json").exists()
     assert [(voice.name, other.name) for voice, other in heard if other] == [("ada", "bob"), ("bob", "ada")]
 
 

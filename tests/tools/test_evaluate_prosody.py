@@ -45,7 +45,7 @@ def test_from_a_manifest_to_figures(tmp_path: Path, capsys: pytest.CaptureFixtur
         file.writeframes((vowel(180.0) * 32_767).astype("<i2").tobytes())
     (tmp_path / "text.wav").write_text("no sound")
     (tmp_path / "m.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s,sad\ntext.wav,one,s,sad\n")
-    out = tmp_path / "f.json"
+    out = tmp_path / "new" / "f.json"
     assert evaluate_prosody.main(["--manifest", str(tmp_path / "m.csv"), "--json", str(out)]) == 0
     found = json.loads(out.read_text())
     assert found["one"]["voiced_frames"] > 10 and found["one"]["gross_error"] < 0.1 and len(found["skipped"]) == 1

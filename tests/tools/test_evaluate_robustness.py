@@ -46,7 +46,7 @@ def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(da
     torch.manual_seed(0)
     (data / "work" / "runs").mkdir(parents=True)
     Trained(EmotionNetwork(), SpeechEncoder(), VoiceIdentity()).save(data / "work" / "runs" / "without-own.safetensors")
-    out = data / "out.json"
+    out = data / "new" / "out.json"
     words = ["--data", str(data), "--work", str(data / "work"), "--strangers", "corpora", "--json", str(out)]
     assert evaluate_robustness.main(words) == 0
     found = json.loads(out.read_text())
