@@ -4,7 +4,9 @@ python run_live.py --audio mic --osc 127.0.0.1:9000
 python run_live.py --audio speech.wav --offline --video face.mp4
 """
 
+import contextlib
 import logging
+import os
 import platform
 import sys
 
@@ -15,9 +17,6 @@ from models.errors import exit_on_user_error
 def main(argv: list[str] | None = None) -> int:
     """The command `speech2expression`; returns the exit code."""
     # Imported here: Ctrl-C ends the program without a word from the first moment on, and --help does not wait for torch.
-    from rich.console import Console
-    from rich.logging import RichHandler
-
     from models.files import check_place
     from realtime.settings import load
 
@@ -25,9 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     if other.list_devices:
         list_devices()
         return 0
-    rich = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%X")
-    handler = rich if sys.stderr.isatty() else logging.StreamHandler()
-    logging.basicConfig(level=settings.run.log_level.upper(), format="%(message)s", handlers=[handler])
+    log_to_stderr(settings.run.log_level.upper())
     if settings.run.stats:
         check_place(settings.run.stats, "statistics file")
 
@@ -39,6 +36,19 @@ def main(argv: list[str] | None = None) -> int:
         write_json(settings.run.stats, {"machine": machine(), **report})
         logging.info("statistics written to %s", settings.run.stats)
     return 0
+
+
+def log_to_stderr(level: str) -> None:
+    """So that it is seen also while `realtime.sound.portaudio.quiet_stderr` holds back what C libraries write there."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    stream = sys.stderr
+    with contextlib.suppress(OSError, ValueError):  # no file, as where a test captures it
+        stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", 1, sys.stderr.encoding, "backslashreplace")
+    rich = RichHandler(console=Console(file=stream), show_path=False, log_time_format="%X")
+    handler = rich if stream.isatty() else logging.StreamHandler(stream)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
 
 
 def list_devices() -> None:

@@ -1,12 +1,16 @@
 """Choosing a microphone: the one that was meant, or a line that names those there are."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from models.errors import UserError
 from realtime.sound.portaudio import Device, choose_input, quiet_stderr
 
+ROOT = Path(__file__).parents[3]
 DEVICES = [
     Device(0, "HDA Intel: Analog", "ALSA", 2, 48_000, False),
     Device(3, "USB Microphone", "ALSA", 1, 44_100, True),
@@ -38,3 +42,12 @@ def test_what_libraries_write_to_stderr_is_held_back(capfd: pytest.CaptureFixtur
         os.write(2, b"ALSA lib pcm.c: Unknown PCM\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
+
+
+def test_what_the_show_says_meanwhile_is_seen() -> None:
+    code = (
+        "import logging, os, run_live; from realtime.sound.portaudio import quiet_stderr; run_live.log_to_stderr('INFO')\n"
+        "with quiet_stderr(): os.write(2, b'ALSA lib pcm.c: Unknown PCM\\n'); logging.warning('the renderer fails')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "the renderer fails\n"
