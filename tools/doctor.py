@@ -142,7 +142,7 @@ def carriers() -> Iterator[Row]:
 
 
 def hearing() -> Iterator[Row]:
-    """Opens the classifier, which checks its own weights, the speech encoder's file and the voice activity's."""
+    """Opens the classifier, which checks its own weights, the speech encoder's among them, and the voice activity's."""
     from realtime.listen import open_classifier
     from realtime.settings import Hearing
 

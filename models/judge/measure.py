@@ -1,7 +1,7 @@
-"""What is measured on finished pictures: face box, landmarks, expression verdicts, identity.
+"""What is measured on finished pictures: face box, landmarks, blendshapes, expression verdicts, identity, age and gender.
 
-The networks run as ONNX in OpenVINO with float32 arithmetic; YuNet runs in OpenCV. None of them gives gradients and, but for the
-face box and the landmarks (geometry), none takes part in a search.
+The networks run as ONNX in OpenVINO with float32 arithmetic; YuNet and SFace run in OpenCV. None of them gives gradients here.
+Which of them take part in searches too, and so never judge, is in `networks.py`.
 """
 
 from pathlib import Path

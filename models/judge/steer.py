@@ -33,7 +33,7 @@ class Jitter(NamedTuple):
 
 
 class Person(NamedTuple):
-    """Embedding (1024,) of length one (the same person from a cosine of about 0.6 on), age in years, probability of a man."""
+    """Embedding of length one, (1024,) of faceres or (128,) of our student; age in years, probability of a man."""
 
     embedding: Tensor
     age: Tensor
