@@ -27,7 +27,8 @@ Floats = NDArray[np.float32]
 
 HOP: Final = 1_600  # samples, 100 ms
 WINDOW: Final = 48_000  # samples that a file with an input of any length is given
-_LONGEST: Final = 10 * SAMPLE_RATE  # samples of a fixed input
+_SHORTEST: Final = SAMPLE_RATE // 2  # samples of a fixed input: less never holds as much speech as a whole verdict rests on
+_LONGEST: Final = 10 * SAMPLE_RATE
 _OUTPUTS: Final = ("logits", "probabilities")
 _SYNONYMS: Final = {
     "angry": ("angry", "anger", "ang", "angriness"),
@@ -51,7 +52,7 @@ class OwnClassifier:
         facts = _facts(model, path)
         self._meaning = meanings(facts, path)
         self._logits = facts.get("output", "logits") == "logits"
-        self._normalise = bool(facts.get("normalise", False))
+        self._normalise: bool = facts.get("normalise", False)
         self._run = openvino_core().compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"})
         self._voice_activity = VoiceActivity(SileroNetwork.load())
         self.reset()
@@ -133,8 +134,8 @@ def _input_length(model: Any, path: Path) -> int | None:
     if shapes[0][1].is_dynamic:
         return None
     length = int(shapes[0][1].get_length())
-    if not HOP <= length <= _LONGEST:
-        raise UserError(f"{path} hears {length} samples at 16 kHz at a time, expected {HOP} to {_LONGEST}; export it so")
+    if not _SHORTEST <= length <= _LONGEST:
+        raise UserError(f"{path} hears {length} samples at 16 kHz at a time, expected {_SHORTEST} to {_LONGEST}; export it so")
     return length
 
 
@@ -174,6 +175,8 @@ def meanings(facts: dict[str, Any], path: Path) -> NDArray[np.int64]:
         raise UserError(f'the labels of {path} should be a list of names, got {labels!r}; write "labels": ["angry", "neutral"]')
     if not isinstance(own, dict) or not all(label in labels and meant in EMOTIONS for label, meant in own.items()):
         raise UserError(f'"meaning" of {path} should give labels of its own one of {", ".join(EMOTIONS)}; got {own!r}')
+    if not isinstance(facts.get("normalise", False), bool):
+        raise UserError(f'"normalise" of {path} is {facts["normalise"]!r}, expected true or false')
     if facts.get("output", "logits") not in _OUTPUTS:
         raise UserError(f'"output" of {path} is {facts["output"]!r}, expected one of {", ".join(_OUTPUTS)}')
     known = {name: emotion for emotion, names in _SYNONYMS.items() for name in names} | {k.lower(): v for k, v in own.items()}
