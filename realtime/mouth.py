@@ -41,6 +41,7 @@ class Mouth:
 
     def rest(self, t: float) -> None:
         """Nothing is heard any more from time `t` on."""
+        self._quiet_at = None  # what comes next is a new sound
         self._aim(t, 0.0)
 
     def at(self, t: float) -> float:
@@ -62,6 +63,7 @@ class LevelRange:
     RISE_SPEAKING: Final = 0.3  # the same while a voice sounds: a room that got louder is learnt in the end
     FALL: Final = 3.0  # dB/s by which the peak creeps down
     NARROWEST: Final = 24.0  # dB between floor and peak: less than speech ever has
+    LONGEST: Final = 0.1  # s that one step stands for: a hole in the sound says nothing of the room
 
     def __init__(self) -> None:
         self._floor, self._peak = -65.0, -25.0
@@ -69,7 +71,7 @@ class LevelRange:
 
     def step(self, t: float, level_db: float, speaking: bool) -> float:
         """0 at `ABOVE_FLOOR` dB above the floor and below, 1 at the peak."""
-        dt = 0.0 if self._t is None else max(0.0, t - self._t)
+        dt = 0.0 if self._t is None else min(max(0.0, t - self._t), self.LONGEST)
         self._t = t
         self._floor = max(-75.0, min(self._floor + (self.RISE_SPEAKING if speaking else self.RISE) * dt, level_db))
         self._peak = max(self._peak - self.FALL * dt, level_db, self._floor + self.NARROWEST)

@@ -121,6 +121,17 @@ def test_whatever_is_heard_the_five_add_up_to_one_and_nothing_leaves_its_range(
         assert all(-1 <= value <= 1 for value in controls.rig.values())
 
 
+@pytest.mark.parametrize("hole", [0.0, 60.0])
+def test_a_voice_behind_a_hole_opens_the_mouth_as_soon_as_any_other(hole: float) -> None:
+    mouth = Mouth()
+    for k in range(100):
+        mouth.feel(silence(k / 50))
+    mouth.rest(2.0)
+    for k in range(10):
+        mouth.feel(speech(2.0 + hole + k / 50))
+    assert mouth.at(2.2 + hole) > 0.5
+
+
 def test_a_steady_noise_that_is_no_voice_does_not_hold_the_mouth_open() -> None:
     mouth = Mouth()
     for k in range(20):
