@@ -20,6 +20,7 @@ live: setup ## a voice drives a face: microphone to window (ARGS="--audio demo -
 
 test: setup-test ## style, types and all tests
 	@$(ENV) -m ruff check .
+	@$(ENV) -m ruff format --check .
 	@$(ENV) -m mypy
 	@$(ENV) -m pytest $(ARGS)
 
