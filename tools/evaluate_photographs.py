@@ -71,15 +71,17 @@ def main(arguments: list[str] | None = None) -> None:
 def wanted(table: Path) -> list[dict[str, str]]:
     """The rows of photographs of one whole face. Raises `UserError` where the table is missing or has no such column."""
     try:
-        rows = list(csv.DictReader(table.open(encoding="utf-8")))
-    except OSError as error:
-        raise UserError(f"a table of photographs was expected at {table} ({error.strerror}): name its folder") from error
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"a table of photographs was expected at {table} ({reason}): name its folder") from error
     if not rows or not {"file", "expression"} <= set(rows[0]):
         raise UserError(f"{table} should have the columns file and expression: add them")
     return [
         row
         for row in rows
-        if row.get("faces_found_by_yunet", "1") == "1"
+        if (row.get("faces_found_by_yunet") or "1") == "1"
         and not any(word in row.get("kind", "") for word in NOT_PEOPLE)
         and not any(word in row.get("pose", "") for word in NOT_SEEN)
     ]

@@ -29,8 +29,9 @@ def test_only_photographs_of_one_whole_face_count(tmp_path: Path) -> None:
         "c.jpg,smile,frontal,oil painting,1",
         "d.jpg,smile,group of 3,colour,3",
         "e.jpg,smile,face cut by the image edge,colour,1",
+        "f.jpg,smile",
     )
-    assert [row["file"] for row in wanted(file)] == ["a.jpg"]
+    assert [row["file"] for row in wanted(file)] == ["a.jpg", "f.jpg"]
 
 
 def test_agreement_is_counted_by_label_and_faces_without_one_are_left_out() -> None:
@@ -57,6 +58,9 @@ def test_a_table_that_is_missing_or_says_nothing_is_one_line(tmp_path: Path, cap
         wanted(tmp_path / "photos.csv")
     (tmp_path / "photos.csv").write_text("name\na.jpg\n")
     with pytest.raises(UserError, match="columns file and expression"):
+        wanted(tmp_path / "photos.csv")
+    (tmp_path / "photos.csv").write_bytes("file,expression\nZoé.jpg,smile\n".encode("latin-1"))
+    with pytest.raises(UserError, match="table of photographs"):
         wanted(tmp_path / "photos.csv")
     assert main(["--photos", str(tmp_path), "--networks", "/nowhere"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
