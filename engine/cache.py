@@ -1,5 +1,6 @@
 """What was measured or compiled once on this machine and need not be again: small notes, and folders for compilers to fill."""
 
+import hashlib
 import json
 import logging
 import os
@@ -15,14 +16,25 @@ log = logging.getLogger(__name__)
 
 def processor() -> str:
     """Names this machine's processor and how many of its cores this process may use."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass  # not Linux, or an architecture that names no model: the architecture has to do
+    # Not Linux, or an architecture that names no model: the architecture has to do.
+    model = _cpuinfo("model name") or platform.processor() or platform.machine()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{model}, {cores} cores"
+
+
+def processor_key() -> str:
+    """Changes with the processor, also where a virtual machine gives different ones the same name."""
+    flags = _cpuinfo("flags") or _cpuinfo("Features")  # x86, ARM
+    return f"{processor()}, {hashlib.sha256(flags.encode()).hexdigest()[:8]}"
+
+
+def _cpuinfo(field: str) -> str:
+    """What Linux says of the first core; empty where nothing is said."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == field), "")
 
 
 def recall(subject: str, key: dict[str, Any]) -> Any:

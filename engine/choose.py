@@ -141,7 +141,7 @@ def milliseconds(backend: Backend) -> float:
 
 def _parts() -> dict[str, str]:
     """What this machine could draw with: when one of these comes or goes, it is worth measuring again."""
-    parts = {"processor": cache.processor(), "gpu": str(Path("/dev/nvidia0").exists() or torch.cuda.is_available())}
+    parts = {"processor": cache.processor_key(), "gpu": str(Path("/dev/nvidia0").exists() or torch.cuda.is_available())}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             parts[package] = version(package)

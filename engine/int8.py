@@ -4,8 +4,11 @@ Weights are rounded per output channel, what they read per tensor, in steps that
 true enough for pictures. A tensor is cut off where rounding and cutting off together err least, not at its largest value. And
 channels are scaled towards each other first, against the weights that read them (Xiao et al. 2023, SmoothQuant, with its α of
 one half): behind a depthwise convolution that costs nothing, for its own weights take the scale in.
+
+Processors that know no VNNI add two products in 16 bits and cut off what does not fit; there weights have seven bits.
 """
 
+import functools
 import hashlib
 import inspect
 import sys
@@ -87,9 +90,20 @@ def use_steps(model: openvino.Model, steps: Steps) -> None:
         for node in convolutions:
             weights = _weights(node) * step[:, None, None]
             largest = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), 1e-12)
-            rounded = ops.fake_quantize(ops.constant(weights), *_ends(-largest, largest), 2 * MOST + 1)
             node.input(0).replace_source_output(integers.output(0))
-            node.input(1).replace_source_output(rounded.output(0))
+            node.input(1).replace_source_output(_rounded(weights, largest, halved=sums_overflow()).output(0))
+
+
+@functools.cache
+def sums_overflow() -> bool:
+    """Whether this processor gets sums of large products wrong unless weights are halved: tried once, on one convolution."""
+    reads = ops.parameter([1, CHANNELS, 4, 4], np.float32)
+    integers = ops.fake_quantize(reads, *_ends(-MOST - 1, MOST), 2 * MOST + 2)
+    ones = np.ones((CHANNELS, CHANNELS, 1, 1), np.float32)
+    summed = ops.convolution(integers, _rounded(ones, ones[:, :1], halved=False), [1, 1], [0, 0], [0, 0], [1, 1])
+    compiled = openvino_core().compile_model(openvino.Model([summed], [reads]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    (sums,) = compiled(np.full((1, CHANNELS, 4, 4), MOST, np.float32)).values()
+    return not np.allclose(sums, MOST * CHANNELS, rtol=0.01)
 
 
 def recipe() -> str:
@@ -138,6 +152,12 @@ def _weights(convolution: openvino.Node) -> NDArray[np.float32]:
     """(C_out, C_in, k, k)"""
     weights: NDArray[np.float32] = convolution.input_value(1).get_node().data
     return weights
+
+
+def _rounded(weights: NDArray[np.float32], largest: NDArray[np.float32], *, halved: bool) -> openvino.Node:
+    """Weights in integers of up to `MOST`, or half of it, for the `largest`."""
+    end = 2 * largest if halved else largest
+    return ops.fake_quantize(ops.constant(weights), *_ends(-end, end), 2 * MOST + 1)
 
 
 def _ends(low: NDArray[np.float32] | float, high: NDArray[np.float32] | float) -> list[openvino.Node]:

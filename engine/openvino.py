@@ -139,7 +139,7 @@ def measured_precision(pixels: Pixels) -> str:
     key = {
         "graph": graph_key(pixels),
         "openvino": openvino.__version__,
-        "processor": cache.processor(),
+        "processor": cache.processor_key(),
         "integers": _integers(pixels),
     }
     floats = known_floats()

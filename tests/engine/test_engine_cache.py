@@ -35,6 +35,17 @@ def test_a_damaged_note_is_no_note(content: bytes) -> None:
     assert cache.recall("damaged", {"a": 1}) is None
 
 
+def test_processors_of_one_name_are_told_apart_by_what_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"model name": "AMD EPYC", "flags": "avx2"}
+    monkeypatch.setattr(cache, "_cpuinfo", lambda field: said.get(field, ""))
+    old, name = cache.processor_key(), cache.processor()
+    said["flags"] = "avx2 avx512_bf16"
+    assert cache.processor() == name
+    assert cache.processor_key() != old
+    said.clear()
+    assert cache.processor_key()
+
+
 def test_what_is_compiled_has_a_folder_for_each_network_and_version_and_its_use_is_noted() -> None:
     folder = cache.compiled_folder("openvino", "2026.4", "a graph")
     assert folder.parent == files.cache_folder("openvino")
