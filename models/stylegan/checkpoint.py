@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from models.stylegan.foreign_pickle import Refused, readable
+from models.stylegan.layers import MOST_CLASSES
 from models.stylegan.stylegan2 import StyleGan2, StyleGan2Config
 from models.stylegan.stylegan3 import StyleGan3, StyleGan3Config
 from models.stylegan.torch_file import PersistentObject, Storage, StoredTensor, open_foreign
@@ -24,8 +25,10 @@ from models.stylegan.torch_file import PersistentObject, Storage, StoredTensor, 
 W_AVG: Final = "mapping.w_avg"
 W_AVG_SAMPLES: Final = 32768
 MOST_NUMBERS: Final = 2**28  # in all tensors of a generator: nine times the largest official one
+MOST_READ: Final = 4 * MOST_NUMBERS  # in the storages of all tensors: one storage is read anew for each tensor in it
 MOST_MODULES: Final = 10_000
 MOST_PARTS: Final = 1000  # of one module
+LONGEST_NAME: Final = 100  # of a module or tensor: a full name is made of all of them, for each tensor anew
 DEEPEST: Final = 8  # modules in modules; the official ones are 4 deep
 
 Config = StyleGan2Config | StyleGan3Config
@@ -106,6 +109,9 @@ def _loaded(config: Config, stored: Stored) -> dict[str, Tensor]:
     for name in stored:
         if name not in expected:
             raise Refused(f"the tensor {readable(name)} has no place in a {config.architecture} of {config.resolution}²")
+    read = sum(tensor.storage.numel for tensor in stored.values())
+    if read > MOST_READ:
+        raise Refused(f"its tensors are parts of storages of {read} numbers in all; up to {MOST_READ} are read")
     tensors = {}
     for name in expected:
         tensor = stored[name].load() if name in stored else torch.zeros(expected[name])
@@ -272,7 +278,15 @@ def _modules(network: PersistentObject) -> dict[str, PersistentObject]:
     modules = network.state.get("_modules")
     if not isinstance(modules, dict) or len(modules) > MOST_PARTS:
         raise Refused(f"its {readable(network.class_name)} is described in a way that is not known")
-    return {str(name): module for name, module in modules.items() if isinstance(module, PersistentObject)}
+    return {_short(name): module for name, module in modules.items() if isinstance(module, PersistentObject)}
+
+
+def _short(name: object) -> str:
+    """A name as text. Raises `Refused` where it is too long to be one."""
+    text = str(name)
+    if len(text) > LONGEST_NAME:
+        raise Refused(f"a part of it has a name of {len(text)} characters; up to {LONGEST_NAME} are read")
+    return text
 
 
 def _child(network: PersistentObject, name: str) -> PersistentObject:
@@ -294,7 +308,7 @@ def _tensors(network: PersistentObject) -> Stored:
             held = module.state.get(kind)
             if not isinstance(held, dict) or len(held) > MOST_PARTS:
                 raise Refused(f"its {readable(module.class_name)} is described in a way that is not known")
-            stored |= {f"{prefix}{name}": tensor for name, tensor in held.items() if isinstance(tensor, StoredTensor)}
+            stored |= {f"{prefix}{_short(name)}": tensor for name, tensor in held.items() if isinstance(tensor, StoredTensor)}
         children = _modules(module)
         if prefix.count(".") > DEEPEST or len(stored) + len(children) > MOST_MODULES:
             break
@@ -304,7 +318,7 @@ def _tensors(network: PersistentObject) -> Stored:
 
 def _label(c_dim: object, label: int | None) -> int | None:
     """The class to draw. Raises `Refused` where one has to be named, or has no meaning."""
-    if isinstance(c_dim, int) and c_dim > 0 and not (label is not None and 0 <= label < c_dim):
+    if isinstance(c_dim, int) and 0 < c_dim <= MOST_CLASSES and not (label is not None and 0 <= label < c_dim):
         raise Refused(f"it draws {c_dim} classes, and one of them has to be chosen", f"add --label N, 0 to {c_dim - 1}")
     if c_dim == 0 and label is not None:
         raise Refused("it draws no classes, and one was asked for", "leave --label away")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE: Final = 0.2
+MOST_CLASSES: Final = 100_000  # of a conditional generator
 GAIN: Final = math.sqrt(2)  # keeps the variance through a leaky ReLU
 
 

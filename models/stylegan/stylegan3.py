@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from models.stylegan.filters import filtered_lrelu
 from models.stylegan.generator import Generator
-from models.stylegan.layers import GAIN, SLOPE, Linear, Mapping, ModulatedConvolution
+from models.stylegan.layers import GAIN, MOST_CLASSES, SLOPE, Linear, Mapping, ModulatedConvolution
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class StyleGan3Config(BaseModel):
     architecture: Literal["stylegan3"] = "stylegan3"
     resolution: int = Field(ge=8, le=4096)
     z_dim: int = Field(ge=1, le=4096)
-    c_dim: int = Field(0, ge=0, le=100_000)
+    c_dim: int = Field(0, ge=0, le=MOST_CLASSES)
     w_dim: int = Field(ge=1, le=4096)
     mapping_layers: int = Field(ge=1, le=64)
     mapping_learning_rate: float = Field(0.01, gt=0, le=1)

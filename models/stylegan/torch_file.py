@@ -26,6 +26,7 @@ from models.stylegan.foreign_pickle import Name, Refused, Stateful, Vocabulary, 
 
 LARGEST_FILE: Final = 4 * 2**30  # bytes; the largest official ones have a tenth of that
 LARGEST_PICKLE: Final = 64 * 2**20  # bytes of `data.pkl` in an archive: it holds no weights
+MOST_UNPACKED: Final = 10  # times an archive's size, beside `LARGEST_PICKLE`: zeros shrink without end, weights hardly
 LARGEST_TENSOR: Final = 2**28  # numbers
 MOST_AXES: Final = 8
 STREAM_MAGIC: Final = 0x1950A86A20F9469CFC6C
@@ -155,8 +156,6 @@ def _same(items: object) -> object:
 
 def _storage_in_stream(content: bytes) -> Storage:
     """A storage as NVIDIA's pickles hold it: the bytes of a `torch.save` stream of its own."""
-    if not isinstance(content, bytes):
-        raise ValueError
     storage = _read_stream(BytesIO(content), len(content), STORAGES)
     if not isinstance(storage, Storage):
         raise Refused("a storage was expected in it, something else is there")
@@ -180,14 +179,15 @@ VOCABULARY: Final[Vocabulary] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
-    "torch.storage._load_from_bytes": _storage_in_stream,
     "torch_utils.persistence._reconstruct_persistent_obj": _network,
 }
 
 
 def _vocabulary() -> Vocabulary:
-    """For one file. Pickles of protocol 2 write bytes as a call that encodes text; each text is encoded once."""
+    """For one file. What takes time is done once for the same content, however often a pickle refers to it: reading the stream of
+    a storage, and encoding text, which is how pickles of protocol 2 write bytes."""
     known: dict[str, bytes] = {}
+    storages: dict[bytes, Storage] = {}
 
     def encode(text: str, encoding: str) -> bytes:
         if encoding not in ("latin1", "latin-1"):
@@ -196,7 +196,14 @@ def _vocabulary() -> Vocabulary:
             known[text] = text.encode("latin-1")
         return known[text]
 
-    return {**VOCABULARY, "_codecs.encode": encode}
+    def storage(content: bytes) -> Storage:
+        if not isinstance(content, bytes):
+            raise ValueError
+        if content not in storages:
+            storages[content] = _storage_in_stream(content)
+        return storages[content]
+
+    return {**VOCABULARY, "_codecs.encode": encode, "torch.storage._load_from_bytes": storage}
 
 
 @contextlib.contextmanager
@@ -231,7 +238,7 @@ def _advice(reason: str) -> str:
 def _read(content: mmap.mmap, file: BinaryIO, size: int) -> object:
     start = content[:64]
     if start.startswith(b"PK\x03\x04"):
-        return _read_archive(file)
+        return _read_archive(file, size)
     if start.lstrip().startswith(b"<") or start.startswith(b"version https://git-lfs"):
         raise Refused("it is a page or a note that stands for the file, not the file itself", "download it again")
     if _is_stream(content):
@@ -303,7 +310,7 @@ def _described(identity: tuple[Any, ...]) -> tuple[str, torch.dtype, int]:
 BROKEN_ARCHIVE: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, KeyError)
 
 
-def _read_archive(file: BinaryIO) -> object:
+def _read_archive(file: BinaryIO, size: int) -> object:
     """The newer format of `torch.save`: `NAME/data.pkl` and a member `NAME/data/KEY` per storage, stored or compressed."""
     try:
         archive = zipfile.ZipFile(file)
@@ -311,6 +318,9 @@ def _read_archive(file: BinaryIO) -> object:
         roots = [name.removesuffix("data.pkl") for name in members if re.fullmatch(r"[^/]+/data\.pkl", name)]
     except BROKEN_ARCHIVE as error:
         raise Refused(f"the archive is damaged or cut short ({readable(str(error))})") from error
+    unpacked = sum(info.file_size for info in members.values())
+    if unpacked > LARGEST_PICKLE + MOST_UNPACKED * size:
+        raise Refused(f"it would unpack to {unpacked} bytes, far larger than the {size} of the file")
     if len(roots) != 1:
         raise Refused("an archive of torch.save has one data.pkl, this one has " + (str(len(roots)) if roots else "none"))
     root = roots[0]

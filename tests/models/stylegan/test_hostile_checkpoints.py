@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from reference_generators import REFERENCE, Network, official_pickle
 
 from models.errors import UserError
-from models.stylegan import foreign_pickle
+from models.stylegan import foreign_pickle, torch_file
 from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.foreign_pickle import Refused, read_pickle
 from models.stylegan.stylegan2 import StyleGan2Config
@@ -154,6 +154,18 @@ def test_a_storage_that_is_a_program_of_its_own_is_refused_by_name(path: Path) -
     assert "torch.storage._load_from_bytes" in outcome(path, load_from_bytes(stream(b"", obj=load_from_bytes(blob))))
 
 
+def test_a_storage_that_is_asked_for_again_and_again_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By references it could be read two hundred thousand times: a file of some kilobytes would take days."""
+    read: list[int] = []
+    whole = torch_file._storage_in_stream
+    monkeypatch.setattr(torch_file, "_storage_in_stream", lambda content: [whole(content), read.append(len(content))][0])
+    content = stream(bytes(16))
+    again = b"q\x010" + b"h\x00h\x01\x85R0" * 1000 + b"N."
+    head = b"\x80\x04\x8c\x0dtorch.storage\x8c\x10_load_from_bytes\x93q\x000B"
+    assert "no generator" in outcome(path, head + struct.pack("<I", len(content)) + content + again)
+    assert read == [len(content)]
+
+
 def load_from_bytes(content: bytes) -> bytes:
     return b"\x80\x04\x8c\x0dtorch.storage\x8c\x10_load_from_bytes\x93B" + struct.pack("<I", len(content)) + content + b"\x85R."
 
@@ -212,6 +224,43 @@ def archive(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
 
 def test_an_archive_that_unpacks_to_more_than_a_generator_needs_is_refused(path: Path) -> None:
     assert "larger than" in outcome(path, archive(data_pkl=bytes(2**27)))
+
+
+def rosinality(numel: int, compression: int) -> bytes:
+    """The reference checkpoint with all its tensors in one storage of `numel` zeros, some of them too many for any reader."""
+    state = torch.load(REFERENCE / "rosinality-64.pt", weights_only=True)
+
+    class Part:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            self.place = (0, tuple(tensor.shape), tensor.contiguous().stride(), False, {})
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return torch._utils._rebuild_tensor_v2, (Whole(), *self.place)
+
+    class Whole:
+        pass
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, value: object) -> object:
+            return ("storage", torch.FloatStorage, "0", "cpu", numel) if isinstance(value, Whole) else None
+
+    described = io.BytesIO()
+    parts = {name: Part(tensor) for name, tensor in state["g_ema"].items()}
+    Pickler(described, 2).dump({"g_ema": parts, "latent_avg": Part(state["latent_avg"])})
+    return archive(compression, data_pkl=described.getvalue(), data__0=bytes(4 * numel))
+
+
+def test_an_archive_of_zeros_without_end_is_refused_unread(path: Path) -> None:
+    """Tensor by tensor it would be unpacked a hundred times."""
+    assert outcome(path, rosinality(2**16, zipfile.ZIP_DEFLATED)) == ""
+    content = rosinality(2**25, zipfile.ZIP_DEFLATED)
+    assert len(content) < 2**18
+    assert "far larger than" in outcome(path, content)
+
+
+def test_tensors_whose_storages_would_be_read_for_minutes_are_refused(path: Path) -> None:
+    content = rosinality(2**24, zipfile.ZIP_STORED)
+    assert "up to 1073741824 are read" in outcome(path, content)
 
 
 def test_an_archive_whose_storage_is_longer_shorter_or_missing_is_refused(path: Path) -> None:
@@ -310,6 +359,17 @@ def test_an_attribute_without_end_is_refused_and_not_written_out(path: Path, nam
     assert outcome(path, official_pickle(name, change=change))
 
 
+@pytest.mark.parametrize("kind", ["_modules", "_parameters", "_buffers"])
+def test_a_name_without_end_is_refused_and_not_multiplied(path: Path, kind: str) -> None:
+    """The full names of a module's tensors each begin with the module's: thousands of times its length."""
+
+    def change(network: Network) -> None:
+        mapping = network.child("mapping")
+        mapping.state[kind]["x" * 100_000] = mapping.child("fc0") if kind == "_modules" else torch.zeros(1)
+
+    assert "a name of 100000 characters" in outcome(path, official_pickle("sg2-32", change=change))
+
+
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_a_tensor_described_without_end_is_refused(path: Path, place: int) -> None:
     class Endless:
@@ -322,6 +382,13 @@ def test_a_tensor_described_without_end_is_refused(path: Path, place: int) -> No
         network.child("mapping").state["_buffers"]["w_avg"] = Endless()
 
     assert "is called in a way that is not known" in outcome(path, official_pickle("sg2-32", change=change))
+
+
+def test_more_classes_than_can_be_written_out_are_refused(path: Path) -> None:
+    def change(network: Network) -> None:
+        network.state["c_dim"] = 10**5000  # Python writes no number of more than 4300 digits
+
+    assert "its c_dim is not that of a generator" in outcome(path, official_pickle("sg2-32", change=change))
 
 
 def test_very_many_classes_take_no_memory(path: Path) -> None:
