@@ -148,6 +148,20 @@ def test_damaged_folders_are_refused_in_one_line(snapshot: Path, tmp_path: Path)
     assert load_folder(folder).resolution == 32
 
 
+def test_a_folder_whose_files_are_endless_is_refused_unread(snapshot: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    convert(snapshot, folder)
+    for name in (WEIGHTS, MANIFEST):
+        with (folder / name).open("r+b") as file:
+            file.truncate(2**42)  # no memory holds it; the file itself is a hole
+        with pytest.raises(UserError, match=f"{name} is larger than"):
+            load_folder(folder)
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        with pytest.raises(UserError, match=f"no file {name}"):
+            load_folder(folder)
+
+
 def test_rosinalitys_file_has_no_licence_text(tmp_path: Path) -> None:
     assert convert(REFERENCE / "rosinality-64.pt", tmp_path / "out")["licence"] is None
 
