@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,21 +19,38 @@ class UserError(Exception):
 def exit_on_user_error(main: Callable[P, int | None]) -> Callable[P, int]:
     """Wrap a command's `main`: a `UserError` becomes one line on stderr and exit code 2, Ctrl-C 130, SIGTERM 143, SIGHUP 129.
 
-    All leave through every `finally`, so that nothing half-written and no process stays behind.
+    So does a file that the system refuses and nobody expected it to, as one with a name that is too long. Where what reads the
+    output has enough (`| head`), it is 141, as if SIGPIPE had ended it. All leave through every `finally`, so that nothing
+    half-written and no process stays behind.
     """
 
     @functools.wraps(main)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
         try:
             with _ending_well():
                 return main(*args, **kwargs) or 0
         except UserError as error:
-            print(" ".join(f"error: {error}".split()), file=sys.stderr)
-            return 2
+            return _told(error)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
+            return 128 + 13
+        except OSError as error:
+            if error.filename is None:
+                raise
+            return _told(f"{error.filename} can't be used ({error.strerror}); name another place, or change what it allows")
         except KeyboardInterrupt:
             return 130
 
     return wrapped
+
+
+def _told(error: object) -> int:
+    """Exit code 2, after one line that a terminal takes for nothing but text, whatever a stranger's file put into it."""
+    line = " ".join(f"error: {error}".split())
+    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
+    return 2
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +81,57 @@ def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> N
 
     assert command() == 2
     assert capsys.readouterr().err == "error: a file was expected\n"
+
+
+def test_a_terminal_takes_an_error_for_text_only(capsys: pytest.CaptureFixture[str]) -> None:
+    @exit_on_user_error
+    def command() -> None:
+        raise UserError("labels \x1b[2J\x07, \udcff and ²")
+
+    assert command() == 2
+    assert capsys.readouterr().err == "error: labels \\x1b[2J\\x07, \\udcff and ²\n"
+
+
+def test_a_file_that_the_system_refuses_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+    @exit_on_user_error
+    def command() -> None:
+        Path("x" * 300).is_dir()
+
+    assert command() == 2
+    assert capsys.readouterr().err.startswith(f"error: {'x' * 300} can't be used (File name too long);")
+
+
+def test_an_error_of_the_system_about_no_file_is_a_fault() -> None:
+    @exit_on_user_error
+    def command() -> None:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input"):
+        command()
+
+
+PRINTING = """
+import sys
+from models.errors import exit_on_user_error
+
+@exit_on_user_error
+def command():
+    while True:
+        print("caf\\udce9", flush=True)
+        {after}
+
+sys.exit(command())
+"""
+
+
+@pytest.mark.parametrize(("after", "code"), [("", 141), ("break", 0)])
+def test_a_name_that_is_no_text_is_printed_and_a_reader_that_has_enough_is_no_fault(after: str, code: int) -> None:
+    command = [sys.executable, "-c", PRINTING.format(after=after)]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=strict, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "caf\\udce9\n"
+        running.stdout.close()
+        assert running.stderr is not None
+        assert running.stderr.read() == ""
+    assert running.returncode == code
