@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ FORMAT: Final = "speech2expression generator 1"
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "generator.safetensors"
 LARGEST_MANIFEST: Final = 2**20  # bytes
+LARGEST_HEADER: Final = 2**20  # bytes that name the tensors
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +78,13 @@ def load_folder(folder: Path) -> StyleGan2 | StyleGan3:
     """The generator that `convert` wrote. Raises `UserError` where the folder is none, or damaged."""
     again = "make it again with python -m tools.convert_checkpoint"
     try:
-        text = (folder / MANIFEST).read_bytes()[: LARGEST_MANIFEST + 1]
-        manifest = json.loads(text)
+        manifest = json.loads(_content(folder / MANIFEST, LARGEST_MANIFEST))
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise Refused(f"its {MANIFEST} is not that of '{FORMAT}'")
         config: Config = TypeAdapter(Config).validate_json(json.dumps(manifest.get("config")))
         expected = shapes(config)
-        tensors = load((folder / WEIGHTS).read_bytes())  # not mapped: what happens to the file later is no matter
+        largest = LARGEST_HEADER + sum(4 * math.prod(shape) for shape in expected.values())
+        tensors = load(_content(folder / WEIGHTS, largest))  # not mapped: what happens to the file later is no matter
         _check_shapes(tensors, expected)
         generator = build(config, tensors)
         if generator.graph_hash != manifest.get("graph_hash"):
@@ -93,6 +95,15 @@ def load_folder(folder: Path) -> StyleGan2 | StyleGan3:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the folder {folder} holds no converted generator ({reason}); {again}") from error
     return generator
+
+
+def _content(file: Path, most: int) -> bytes:
+    """Of a plain file: a pipe would be waited for. Raises `Refused` for any other, or one of more bytes than it can have."""
+    if not file.is_file():
+        raise Refused(f"there is no file {file.name} in it")
+    if file.stat().st_size > most:
+        raise Refused(f"its {file.name} is larger than {most} bytes")
+    return file.read_bytes()
 
 
 def _check_shapes(tensors: dict[str, Tensor], expected: dict[str, tuple[int, ...]]) -> None:
