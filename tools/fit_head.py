@@ -34,6 +34,7 @@ from models.files import cache_folder, written_beside
 from models.judge.flip import flip
 from models.judge.measure import Detector, Fer, SFace
 from models.judge.student import STAGES, Student, load_student
+from models.precision import fast_precision
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
@@ -104,7 +105,7 @@ class Material:
                 for start in (y, x)
             )
             counted[i, 0, rows, columns] = 1
-        stacked = torch.stack(features).contiguous(memory_format=torch.channels_last)
+        stacked = torch.stack(features).to(fast_precision()).contiguous(memory_format=torch.channels_last)
         return (stacked, self.styles[indices], torch.stack(noise) if noise else None), torch.stack(targets), counted
 
 
@@ -257,7 +258,9 @@ class Fit:
         self.steps, self.seconds, self.curve = state["steps"], state["seconds"], state["curve"]
 
     def run(self, material: Material, minutes: float, kept: Path | None = None) -> Head:
-        """Adam in bfloat16 with a cosine pace until `minutes` in all are over; returns the running average of the weights.
+        """Adam, in bfloat16 where a processor has it, until `minutes` in all are over, with a cosine pace.
+
+        Returns the running average of the weights.
 
         With `kept` the state is written there once a minute and at the end.
         """
@@ -281,7 +284,8 @@ class Fit:
         for group in self.optimiser.param_groups:
             group["lr"] = pace * group["pace"]
         seen, target, counted = material.batch(self.head, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        precision = fast_precision()
+        with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
             drawn = self.head(*seen)
             strange = strangeness(self.student, drawn.float(), target, counted)
         loss = loss_of(drawn.float(), target, counted) + STRANGENESS * strange
