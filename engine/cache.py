@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 def processor() -> str:
     """Names this machine's processor and how many of its cores this process may use."""
-    # Not Linux, or an architecture that names no model: the architecture has to do.
+    # Where Linux names no model, or it is not Linux, the architecture has to do.
     model = _cpuinfo("model name") or platform.processor() or platform.machine()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{model}, {cores} cores"

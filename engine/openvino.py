@@ -2,9 +2,8 @@
 
 OpenVINO's default precision is the narrowest that the processor knows, which is not always the fastest: convolutions gain from
 bfloat16, but on some processors the depthwise ones lose more than the others win. So all precisions are timed once on this
-machine, and the fastest one whose pictures stay true to float32 is remembered. Fitted heads may draw in integers as well, and the
-generator's larger layers, too, of `fast` and of what is drawn on a processor without narrow floats, where these layers take most
-of the time (`engine/int8.py`). `full` never does: it is what the generator's own networks draw.
+machine, and the fastest one whose pictures stay true to float32 is remembered. Fitted heads may draw in integers as well, and of
+`fast` the generator's larger layers, too (`engine/int8.py`). `full` never does: it is what the generator's own networks draw.
 """
 
 import logging
@@ -29,7 +28,6 @@ from models.stylegan.pixels import Pixels
 PRECISIONS: Final = {"FP32": "f32", "BF16": "bf16", "FP16": "f16"}  # as OpenVINO names the capability, and as it is asked for
 INTEGERS: Final = "int8 and "  # before the precision of what is not computed in integers
 TRUE_ENOUGH: Final = 40.0  # dB of PSNR against float32, below which a precision is not taken however fast it is
-ROUGH_ENOUGH: Final = 38.0  # the same for integers: only fitted heads draw in them, and these lie 32 to 37 dB from the truth
 TIMED_FACES: Final = range(6)  # seeds
 LOOKED_AT: Final = range(100, 132)  # seeds of the faces on which the steps of integers are measured
 
@@ -100,7 +98,7 @@ def open_openvino(pixels: Pixels) -> OpenVinoBackend:
 def known_steps(pixels: Pixels) -> Steps:
     """The steps of the integers that `pixels` is drawn in, measured once and kept beside its graph. Raises UserError."""
     graph = onnx_file(pixels)
-    path = graph.with_name(f"{graph.stem}_{_integers(pixels)}.steps")
+    path = graph.with_name(f"{graph.stem}_{recipe()}.steps")
     try:
         steps: Steps = load_file(path)
         note_use(path)
@@ -111,21 +109,10 @@ def known_steps(pixels: Pixels) -> Steps:
         log.warning("%s is damaged (%s); measuring again", path, error)
     model = openvino_core().read_model(graph)
     faces = faces_of(pixels, LOOKED_AT)
-    steps = measured_steps(model, noise_as_inputs(model), faces, separable=_rounds_all(pixels))
+    steps = measured_steps(model, noise_as_inputs(model), faces, separable=pixels.quality == "fast")
     with written_beside(path) as beside:
         save_file(steps, beside)
     return steps
-
-
-def capabilities() -> list[str]:
-    """What this processor computes in, as OpenVINO names it: FP32, BF16, INT8 …"""
-    names: list[str] = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return names
-
-
-def known_floats() -> list[str]:
-    """The floats of this processor, as they are asked for: f32 and perhaps bf16, f16."""
-    return [PRECISIONS[name] for name in capabilities() if name in PRECISIONS]
 
 
 def faces_of(pixels: Pixels, seeds: range) -> list[NDArray[np.float32]]:
@@ -140,9 +127,10 @@ def measured_precision(pixels: Pixels) -> str:
         "graph": graph_key(pixels),
         "openvino": openvino.__version__,
         "processor": cache.processor_key(),
-        "integers": _integers(pixels),
+        "integers": recipe(),
     }
-    floats = known_floats()
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    floats = [PRECISIONS[c] for c in capabilities if c in PRECISIONS]
     known = cache.recall(subject, key)
     if isinstance(known, str) and known.removeprefix(INTEGERS) in floats:
         return known
@@ -150,23 +138,13 @@ def measured_precision(pixels: Pixels) -> str:
     with OpenVinoBackend(pixels, "f32") as backend:
         true = np.stack([backend.render(face) for face in ws])
     best = _fastest(pixels, floats, ws, true)
-    if pixels.head is not None and "INT8" in capabilities():
+    if pixels.head is not None and "INT8" in capabilities:
         try:
             best = _fastest(pixels, [best, INTEGERS + best], ws, true)
         except UserError as error:  # floats have drawn: no reason to draw nothing
             log.info("integers are not to be had here: %s", error)
     cache.remember(subject, key, best)
     return best
-
-
-def _rounds_all(pixels: Pixels) -> bool:
-    """Whether the generator's larger layers are rounded, too, or the head alone."""
-    return pixels.quality == "fast" or known_floats() == ["f32"]
-
-
-def _integers(pixels: Pixels) -> str:
-    """Changes with what is rounded, and how."""
-    return f"{recipe()}_{'all' if _rounds_all(pixels) else 'head'}"
 
 
 def _fastest(pixels: Pixels, choices: list[str], ws: list[NDArray[np.float32]], true: NDArray[np.uint8]) -> str:
@@ -185,8 +163,7 @@ def _fastest(pixels: Pixels, choices: list[str], ws: list[NDArray[np.float32]], 
         backend.close()
     fidelity = {choice: psnr(true, np.stack(pictures[choice])) for choice in choices}
     milliseconds = {choice: 1000 * float(np.median(times[choice])) for choice in choices}
-    least = {choice: ROUGH_ENOUGH if choice.startswith(INTEGERS) else TRUE_ENOUGH for choice in choices}
-    best = min((c for c in choices if fidelity[c] >= least[c]), key=milliseconds.__getitem__)
+    best = min((c for c in choices if fidelity[c] >= TRUE_ENOUGH), key=milliseconds.__getitem__)
     table = ", ".join(f"{c} {milliseconds[c]:.0f} ms ({fidelity[c]:.0f} dB)" for c in choices)
     log.info("OpenVINO draws %d² in %s from now on; measured on this machine: %s", pixels.size, best, table)
     return best

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ def exit_on_user_error(main: Callable[P, int | None]) -> Callable[P, int]:
         except UserError as error:
             return _told(error)
         except BrokenPipeError:
+            if not _output_is_closed():
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
             return 128 + 13
         except OSError as error:
@@ -44,6 +47,15 @@ def exit_on_user_error(main: Callable[P, int | None]) -> Callable[P, int]:
             return 130
 
     return wrapped
+
+
+def _output_is_closed() -> bool:
+    """Whether it was stdout's pipe that broke, and not one to a process of ours. Windows says that in other words."""
+    if sys.platform == "win32":
+        return False
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return bool(poll.poll(0))
 
 
 def _told(error: object) -> int:

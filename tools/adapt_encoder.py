@@ -19,7 +19,7 @@ from models.emotion.front_end import FrontEnd
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.voice_mean import FRAMES_PER_SECOND, PRIOR_SECONDS
-from models.precision import fast_precision
+from models.precision import fast_autocast
 from tools.descent import cosine_pace, descend, share_kept
 from tools.emotion_corpus import Clip, Copy
 from tools.emotion_embeddings import AS_RECORDED_SHARE, NEWEST_SHARE, SONG_WEIGHT, STRANGER_SHARE
@@ -170,8 +170,7 @@ class _Fast(nn.Module):
         spare = (~wanted).flatten().nonzero().squeeze(1)
         said = wanted.flatten().clone()
         said[spare[: -int(wanted.sum()) % _ROUND]] = True
-        half = fast_precision()
-        with torch.autocast("cpu", half, enabled=half != torch.float32):
+        with fast_autocast():
             depths: tuple[Tensor, ...] = self._encoder(log_mel, said.view_as(wanted))
         return depths
 

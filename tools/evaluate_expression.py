@@ -41,6 +41,9 @@ TILE_SIDE: Final = 256  # pixels on the sheet
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
+    for file in (options.json, options.sheet):
+        if file is not None:
+            make_folder(file.parent)
     judge = Judge(options.networks)
     generator = quick_generator()
     chosen = list(judged_faces.judged_faces(generator, options))
@@ -73,7 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
         tiles = [np.concatenate(row, axis=1) for name in shown for row in sheet[name]]
         write_picture(options.sheet, np.concatenate(tiles))
     if options.json is not None:
-        make_folder(options.json.parent)
         with written_beside(options.json) as beside:
             beside.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -34,7 +34,7 @@ from models.files import cache_folder, written_beside
 from models.judge.flip import flip
 from models.judge.measure import Detector, Fer, SFace
 from models.judge.student import STAGES, Student, load_student
-from models.precision import fast_precision
+from models.precision import fast_autocast, fast_precision
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
@@ -284,8 +284,7 @@ class Fit:
         for group in self.optimiser.param_groups:
             group["lr"] = pace * group["pace"]
         seen, target, counted = material.batch(self.head, rng)
-        precision = fast_precision()
-        with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
+        with fast_autocast():
             drawn = self.head(*seen)
             strange = strangeness(self.student, drawn.float(), target, counted)
         loss = loss_of(drawn.float(), target, counted) + STRANGENESS * strange

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder
-from models.precision import fast_precision
+from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, SIDE, Head, load_head
 from models.stylegan.slow_colour import CELL, SlowColour, averages
@@ -104,7 +104,6 @@ def fit(slow: SlowColour, squares: Squares, minutes: float) -> SlowColour:
     average = copy.deepcopy(slow).requires_grad_(False)
     optimiser = torch.optim.Adam(slow.parameters(), lr=LEARNING_RATE)
     draw = torch.Generator().manual_seed(0)
-    half = fast_precision()
     begun = said = time.monotonic()
     step = 0
     while (share := (time.monotonic() - begun) / (60 * minutes)) < 1:
@@ -115,7 +114,7 @@ def fit(slow: SlowColour, squares: Squares, minutes: float) -> SlowColour:
         part = squares.some(torch.randint(HELD_OUT, len(squares.mean), (BATCH,), generator=draw), y, x, CROP)
         right = F.avg_pool2d(part.wanted, 2)
         part = part._replace(drawn=right + UNSEEN * (part.drawn - right))
-        with torch.autocast("cpu", half, enabled=half != torch.float32):
+        with fast_autocast():
             alone, weighed = (wrong.float() for wrong in answers(slow, part))
         loss = loss_of(weighed) + loss_of(F.avg_pool2d(alone, 2)) + alone.abs().mean()
         descend(loss, slow, optimiser, average, share_kept(step, AVERAGED), STEEPEST)

@@ -24,7 +24,7 @@ from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder, check_place, written_beside
 from models.judge.steer import Jitter, View
 from models.judge.student import EMBEDDING, MARGIN, SIDE, WEIGHTS_FILE, Seen, Student
-from models.precision import fast_precision
+from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
 from tools import student_pictures
 from tools.descent import cosine_pace
@@ -176,8 +176,7 @@ class Trainer:
                 group["lr"] = LEARNING_RATE * warm * pace
             random = np.random.RandomState([self._seed, self.steps])
             crops, labels = material.batch(random)
-            precision = fast_precision()
-            with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
+            with fast_autocast():
                 seen = self.student(crops.to(memory_format=torch.channels_last))
             parts = losses(seen, labels)
             self._optimizer.zero_grad()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.judge.crops import Picture
-from models.precision import fast_precision
+from models.precision import fast_autocast
 from models.stylegan.head import FINE_256, load_head
 from models.stylegan.mobile import MobileStyleGAN
 
@@ -81,7 +81,7 @@ class Preview:
 
     def _columns(self, ws: Tensor) -> Tensor:
         """(C + 1, 128 · 128): the features of one code and a constant."""
-        with _quick():
+        with fast_autocast():
             features = self._generator.features(ws, SIDE // 2)[0].flatten(1).float()
         return torch.cat([features, torch.ones_like(features[:1])])
 
@@ -94,13 +94,7 @@ class HeadPreview:
         self._generator, self._head = generator, load_head(FINE_256, generator.graph_hash)
 
     def __call__(self, ws: Tensor) -> Tensor:
-        with _quick():
+        with fast_autocast():
             side = FINE_256.features
             picture: Tensor = self._head(self._generator.features(ws, side), self._generator.skipped_styles(ws, side))
         return (picture.float() + 1) / 2
-
-
-def _quick() -> torch.autocast:
-    """Gradients keep their direction in bfloat16 (cosine 0.985 and more) at two thirds of the time, where a processor has it."""
-    precision = fast_precision()
-    return torch.autocast("cpu", precision, enabled=precision is torch.bfloat16)

@@ -151,35 +151,7 @@ def test_faces_that_were_not_looked_at_stay_true(graphs: dict[tuple[int, Quality
     with OpenVinoBackend(pixels, "f32") as floats, OpenVinoBackend(pixels, f"{INTEGERS}f32") as integers:
         pictures = [np.stack([backend.render(ws) for ws in faces]) for backend in (floats, integers)]
     assert np.isfinite(psnr(*pictures))  # it does draw otherwise
-    assert psnr(*pictures) > engine_openvino.ROUGH_ENOUGH
-
-
-@pytest.mark.parametrize(
-    ("floats", "quality", "rounded"),
-    [(["f32"], "fine", True), (["f32", "bf16"], "fine", False), (["f32"], "fast", True), (["f32", "bf16"], "fast", True)],
-)
-def test_the_generators_layers_are_rounded_too_where_floats_are_slow(
-    graphs: dict[tuple[int, Quality], Pixels],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    floats: list[str],
-    quality: Quality,
-    rounded: bool,
-) -> None:
-    graph = tmp_path / "graph.onnx"
-    graph.touch()
-    monkeypatch.setattr(engine_openvino, "onnx_file", lambda _: graph)
-    monkeypatch.setattr(engine_openvino, "known_floats", lambda: floats)
-    pixels, asked = graphs[256, quality], []
-
-    def measured(*_: object, separable: bool) -> Steps:
-        asked.append(separable)
-        return {"first": np.ones(1, np.float32)}
-
-    monkeypatch.setattr(engine_openvino, "measured_steps", measured)
-    monkeypatch.setattr(engine_openvino.openvino_core(), "read_model", lambda _: openvino.Model([], []), raising=False)
-    known_steps(pixels)
-    assert asked == [rounded]
+    assert psnr(*pictures) > engine_openvino.TRUE_ENOUGH
 
 
 def test_a_loud_place_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels]) -> None:

@@ -74,22 +74,20 @@ def test_a_terminal_that_hangs_up_twice_does_not_break_into_the_end() -> None:
     assert done == ["cleaned up"]
 
 
-def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("a file\nwas expected", "a file was expected"),
+        ("labels \x1b[2J\x07, \udcff and ²", "labels \\x1b[2J\\x07, \\udcff and ²"),  # a terminal takes it for text only
+    ],
+)
+def test_a_user_error_is_one_line_and_2(capsys: pytest.CaptureFixture[str], said: str, told: str) -> None:
     @exit_on_user_error
     def command() -> None:
-        raise UserError("a file\nwas expected")
+        raise UserError(said)
 
     assert command() == 2
-    assert capsys.readouterr().err == "error: a file was expected\n"
-
-
-def test_a_terminal_takes_an_error_for_text_only(capsys: pytest.CaptureFixture[str]) -> None:
-    @exit_on_user_error
-    def command() -> None:
-        raise UserError("labels \x1b[2J\x07, \udcff and ²")
-
-    assert command() == 2
-    assert capsys.readouterr().err == "error: labels \\x1b[2J\\x07, \\udcff and ²\n"
+    assert capsys.readouterr().err == f"error: {told}\n"
 
 
 def test_a_file_that_the_system_refuses_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,12 +99,13 @@ def test_a_file_that_the_system_refuses_is_one_line_and_2(capsys: pytest.Capture
     assert capsys.readouterr().err.startswith(f"error: {'x' * 300} can't be used (File name too long);")
 
 
-def test_an_error_of_the_system_about_no_file_is_a_fault() -> None:
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), BrokenPipeError(32, "Broken pipe")])
+def test_an_error_of_the_system_about_no_file_and_not_the_output_is_a_fault(error: OSError) -> None:
     @exit_on_user_error
     def command() -> None:
-        raise OSError(5, "Input/output error")
+        raise error
 
-    with pytest.raises(OSError, match="Input"):
+    with pytest.raises(OSError, match=str(error.strerror)):
         command()
 
 

@@ -194,14 +194,11 @@ def test_the_student_notices_what_changed_where_it_counts(pairs: Pairs) -> None:
     assert drawn.grad.abs().sum() > 0
 
 
-STEPS = 20
-
-
 def test_weights_of_fewer_layers_are_a_better_start_than_a_guess(generator: MobileStyleGAN, pairs: Pairs, tmp_path: Path) -> None:
     """What is new begins by handing on: no fit begins anew because its design grew."""
     shallow = Material(generator, pairs, SMALL_FAST)
     fit = Fit(first_guess(shallow))
-    for _ in range(STEPS):  # not for a time: a slow machine would have learnt nothing in it
+    for _ in range(20):  # steps, not minutes: in those a slow machine would have learnt nothing
         fit._step(shallow, 0.0, np.random.RandomState(fit.steps))
     fit.head.write(tmp_path / "shallow.safetensors", generator.graph_hash)
     deep = Material(generator, pairs, SMALL_FAST._replace(depth=2))
