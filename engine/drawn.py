@@ -10,6 +10,7 @@ from engine.backend import Backend
 from engine.choose import open_backend
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
+from models.stylegan.pixels import sizes_of
 
 SIDE: Final = 512  # pixels: what networks look at, and half the work of 1024²
 
@@ -23,6 +24,7 @@ class DrawnGenerator:
     def __init__(self, generator: Generator, backend: Backend) -> None:
         self._generator, self._backend = generator, backend
         self.features: Callable[[Tensor, int], Tensor] = generator.features
+        self.rows_read: Callable[[int], int] = generator.rows_read
 
     @property
     def num_ws(self) -> int:
@@ -47,7 +49,11 @@ class DrawnGenerator:
         return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def quick_generator() -> DrawnGenerator:
-    """The default generator, its pictures drawn at 512² by whatever is fastest here. Raises `UserError` as `open_backend`."""
-    generator = load_default_generator()
-    return DrawnGenerator(generator, open_backend(generator, SIDE, quality="full"))
+def quick_generator(generator: Generator | None = None) -> DrawnGenerator:
+    """A generator, the default one if none is given, its pictures drawn by whatever is fastest here, up to 512².
+
+    Raises `UserError` as `open_backend`.
+    """
+    generator = generator or load_default_generator()
+    size = max((size for size in sizes_of(generator) if size <= SIDE), default=min(sizes_of(generator)))
+    return DrawnGenerator(generator, open_backend(generator, size, quality="full"))

@@ -32,6 +32,7 @@ from realtime.outputs.osc import OscOutput, parse_target
 from realtime.outputs.screen import has_screen
 from realtime.outputs.video import VideoOutput, format_of
 from realtime.outputs.window import WindowOutput
+from realtime.own_faces import OwnFaces, learn_and_save
 from realtime.settings import Settings
 from realtime.show import LiveShow, Stages, run_offline
 from realtime.sound.file import DEMO_VOICE, PlayingFile, SoundFile
@@ -39,7 +40,6 @@ from realtime.sound.microphone import Microphone
 from realtime.sound.ring import Ring
 from realtime.sound.source import Source
 from realtime.stats import Stats
-from realtime.walks import Walks
 
 log = logging.getLogger(__name__)
 
@@ -195,13 +195,14 @@ def build_stages(
     )
 
 
-def open_generator(settings: Settings, clock: Clock) -> tuple[Generator, Faces | Walks]:
+def open_generator(settings: Settings, clock: Clock) -> tuple[Generator, Faces | OwnFaces]:
     """The default generator with its faces, or the user's own."""
     if settings.picture.generator is None:
         default = load_default_generator()
         return default, Faces(settings.face, default, clock)
-    own = load_generator(settings.picture.generator, settings.picture.label)
-    return own, Walks(settings.face, own, clock)
+    source, label = settings.picture.generator, settings.picture.label
+    own = load_generator(source, label)
+    return own, OwnFaces(settings.face, source, label, own, clock, learn_and_save)
 
 
 def size_for(generator: Generator, wanted: int) -> int:

@@ -31,6 +31,7 @@ REPLACEABLE: Final = {
     "onnxruntime": "*",
     "openvino": "*",
     "paths": "*-*-*",  # HASH-SEED-student, HASH-SEED-predicted
+    "predictors": "*",
     "tensorrt": "*",
 }
 """Folders in the cache, and which files and folders in them are made again by themselves."""

@@ -5,14 +5,9 @@ In between, some seconds after the start, its predicted expressions get strength
 """
 
 import logging
-import multiprocessing
-import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +23,7 @@ from models.files import cache_folder, note_use
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.seeds import LAST_SEED, seed_in
+from realtime.background import Background, give_way
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
 from realtime.settings import Face
@@ -79,18 +75,18 @@ class Faces:
         """Until the search in the background has ended; what it found is shown without a fade, as if it had been there before."""
         if self._search is not None:
             log.info("finding the own expressions of %s, once", self._search.name)
-            self._search.wait()
+            self._search.background.wait()
             self._take_in(float("-inf"))
 
     def close(self) -> None:
         """Give up a search that is still running."""
         if self._search is not None:
-            self._search.close()
+            self._search.background.close()
 
     def _take_in(self, t: float) -> None:
         if self._search is None:
             return
-        if self._search.running:
+        if self._search.background.running:
             evened = self._search.levelled()
             if evened is not None:
                 log.info("%s's predicted expressions have its own strengths now", evened.name)
@@ -172,21 +168,12 @@ def seed_of(name: str) -> int:
 
 
 class _Search:
-    """A search in a process of its own, so that it takes neither the interpreter nor, being nice, the cores from the show."""
+    """A search in the background, and what it leaves."""
 
     def __init__(self, find: Find, name: str, seed: int, networks: Path | None, file: Path) -> None:
         self.name, self.file = name, file
         self._taken = levelled_file(file).exists()  # by the face that starts with it
-        self._process = multiprocessing.get_context("spawn").Process(target=find, args=(seed, networks, file), daemon=True)
-        with _ctrl_c_for_the_show_alone():
-            self._process.start()
-
-    @property
-    def running(self) -> bool:
-        return self._process.is_alive()
-
-    def wait(self) -> None:
-        self._process.join()
+        self.background = Background(find, seed, networks, file)
 
     def levelled(self) -> ExpressionPaths | None:
         """What is predicted, its strengths set, once, when it is there."""
@@ -207,31 +194,13 @@ class _Search:
             log.debug("%s", error)
             return None
 
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.join()
-
-
-@contextmanager
-def _ctrl_c_for_the_show_alone() -> Iterator[None]:
-    """A process started here never sees Ctrl-C, which a terminal sends to all: the show ends it."""
-    if threading.current_thread() is not threading.main_thread():  # others may not say what a signal does
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
 
 def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
     """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core.
 
     First, in some seconds, the strengths of what is predicted are set and saved to `levelled_file(file)`.
     """
-    if hasattr(os, "nice"):
-        os.nice(10)
+    give_way()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     try:

@@ -118,6 +118,9 @@ class Face(Section):
         flag="--networks",
         metavar="DIR",
     )
+    walks: bool = option(
+        False, "of an own generator: learn no expressions, let each emotion lead towards another of its pictures", flag="--walks"
+    )
 
 
 class Expression(Section):

@@ -21,13 +21,13 @@ from realtime.outputs.hud import Reading
 from realtime.outputs.osc import OscOutput, Value
 from realtime.outputs.video import VideoOutput
 from realtime.outputs.window import WindowOutput
+from realtime.own_faces import OwnFaces
 from realtime.rate import Rate
 from realtime.recorder import Recorder
 from realtime.sound.ring import Ring
 from realtime.sound.source import Source
 from realtime.stats import Stats
 from realtime.values import Frame, Heard
-from realtime.walks import Walks
 from realtime.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Stages:
     listener: Listener
     express: Express
     drawer: Drawer
-    faces: Faces | Walks
+    faces: Faces | OwnFaces
     stats: Stats
     video: VideoOutput | None
     osc: OscOutput | None

@@ -8,13 +8,11 @@ Compute capabilities: 7.5 is RTX 20, 8.6 RTX 30, 8.9 RTX 40, 12.0 RTX 50.
 """
 
 import argparse
-from pathlib import Path
 
 from engine.tensorrt import engine_file
 from models.errors import exit_on_user_error
-from models.stylegan.converted import load_generator
-from models.stylegan.default import load_default_generator
 from models.stylegan.pixels import QUALITIES, Pixels, sizes_of
+from tools.chosen_generator import add_options, chosen_generator
 
 
 @exit_on_user_error
@@ -24,15 +22,12 @@ def main(arguments: list[str] | None = None) -> None:
         "--size", type=int, nargs="+", metavar="N", help="width of the picture in pixels (default: the largest there is)"
     )
     parser.add_argument("--quality", default="fine", choices=QUALITIES, help="how the default generator draws it (default fine)")
-    parser.add_argument(
-        "--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own; default: the one that ships"
-    )
-    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    add_options(parser)
     parser.add_argument(
         "--for", nargs="+", default=[], metavar="CAPABILITY", dest="capabilities", help="such as 8.6; default: the GPU here"
     )
     args = parser.parse_args(arguments)
-    generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
+    generator = chosen_generator(args)
     for size in args.size or [max(sizes_of(generator))]:
         path = engine_file(Pixels(generator, size, args.quality).eval(), tuple(args.capabilities), report=print)
         print(f"{size}²: {path} ({path.stat().st_size / 2**20:.0f} MiB)")

@@ -15,12 +15,11 @@ import torch
 
 from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
-from models.stylegan.converted import load_generator
-from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
 from models.stylegan.seeds import LAST_SEED, seed_in
 from models.stylegan.stylegan2 import StyleGan2
 from models.stylegan.stylegan3 import StyleGan3
+from tools.chosen_generator import add_options, chosen_generator
 
 MOST_SEEDS: Final = 100_000
 
@@ -28,7 +27,7 @@ MOST_SEEDS: Final = 100_000
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    generator = load_generator(options.generator, options.label) if options.generator else load_default_generator()
+    generator = chosen_generator(options)
     if options.noise != "const" and not isinstance(generator, StyleGan2):
         raise UserError(f"only StyleGAN2 has noise that can be chosen; leave --noise {options.noise} away")
     if options.rotate or any(options.shift):
@@ -92,8 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.draw_seeds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own; default: the one that ships")
-    add("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    add_options(parser)
     add("--seeds", required=True, metavar="A-B,C…", help="which pictures")
     add(
         "--truncation",

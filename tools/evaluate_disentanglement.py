@@ -22,8 +22,8 @@ from models.judge.crops import Picture
 from models.judge.landmarks import pose
 from models.judge.measure import AgeAndGender, Detector, Fer, Landmarks, SFace
 from models.labels import EMOTIONS
-from models.stylegan.default import load_default_generator
 from tools import judged_faces
+from tools.chosen_generator import chosen_generator
 
 SIDE: Final = 256  # pixels of the pictures that are judged
 OLD: Final = 40.0  # years: young or not, as the paper's attribute
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(f"a walk has at least one step, got {options.steps}: give --steps 10")
     torch.set_num_threads(1)
     judge = Labeller(options.networks)
-    generator = load_default_generator()
+    generator = chosen_generator(options)
     walks: dict[str, list[list[Labels]]] = {emotion: [] for emotion in EMOTION_GOALS}
     with open_backend(generator, SIDE) as backend:
         for face in judged_faces.judged_faces(generator, options):

@@ -28,6 +28,7 @@ from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
+from tools.chosen_generator import chosen_generator
 from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
 from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         if file is not None:
             make_folder(file.parent)
     judge = Judge(options.networks)
-    generator = quick_generator()
+    generator = quick_generator(chosen_generator(options))
     chosen = list(judged_faces.judged_faces(generator, options))
 
     rows: list[dict[str, Any]] = []

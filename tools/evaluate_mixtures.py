@@ -23,6 +23,7 @@ from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS
 from tools import judged_faces
+from tools.chosen_generator import chosen_generator
 from tools.evaluate_expression import MEASURED_SIDE
 from tools.expression_figures import LEVEL, SYMMETRIC
 from tools.render_emotions import write_picture
@@ -35,7 +36,7 @@ TILE_SIDE: Final = 192  # pixels on the sheet
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
-    judge, generator = Judge(options.networks), quick_generator()
+    judge, generator = Judge(options.networks), quick_generator(chosen_generator(options))
     changes: dict[str, list[Change]] = {}
     sheet = []
     for face in judged_faces.judged_faces(generator, options):

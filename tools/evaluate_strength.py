@@ -24,8 +24,8 @@ from models.files import make_folder, written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.measure import Detector, Fer
 from models.labels import EMOTIONS
-from models.stylegan.default import load_default_generator
 from tools import judged_faces
+from tools.chosen_generator import chosen_generator
 
 SIDE: Final = 256  # pixels of the pictures that are judged
 LEVELS: Final = {"slight": 1 / 3, "clear": 2 / 3, "full": 1.0}
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(f"a walk has at least one step, got {options.steps}: give --steps 20")
     torch.set_num_threads(1)
     detect, fer = Detector(options.networks), Fer(options.networks)
-    generator = load_default_generator()
+    generator = chosen_generator(options)
     strengths = strengths_of(options.steps)
     curves: dict[str, Floats] = {}
     with open_backend(generator, SIDE) as backend:

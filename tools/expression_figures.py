@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from models.expression.geometry import MEASURES, measures
 from models.expression.goals import EMOTION_GOALS
-from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
 from models.expression.typical import Typicality
 from models.judge.verdict import Reading
@@ -108,5 +107,5 @@ def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _unit(offset: NDArray[np.float32]) -> NDArray[np.float32]:
-    flat = offset[ROWS].ravel()
+    flat = offset.ravel()
     return np.asarray(flat / np.linalg.norm(flat), np.float32)

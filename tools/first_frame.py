@@ -51,9 +51,8 @@ def peak_memory_mib() -> int | None:
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     from engine.choose import open_backend
-    from models.stylegan.converted import load_generator
-    from models.stylegan.default import load_default_generator
     from models.stylegan.pixels import QUALITIES
+    from tools.chosen_generator import add_options, chosen_generator
 
     parser = argparse.ArgumentParser(
         prog="python -m tools.first_frame", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -61,10 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, required=True, metavar="N", help="width in pixels")
     parser.add_argument("--quality", default="fine", choices=QUALITIES, help="of the default generator (%(default)s)")
     parser.add_argument("--backend", default="auto", help="(%(default)s)")
-    parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
-    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    add_options(parser)
     args = parser.parse_args(arguments)
-    generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
+    generator = chosen_generator(args)
     with open_backend(generator, args.size, args.backend, args.quality) as backend:
         backend.render(generator.broadcast(generator.code_of_seed(1000)).numpy())
         print(json.dumps({"peak_memory_mib": peak_memory_mib()}), flush=True)

@@ -11,11 +11,15 @@ from typing import Final
 
 import numpy as np
 
-from models.expression.bank import FACES_FILE, load_directions
+from models.errors import UserError
+from models.expression.bank import FACES_FILE
+from models.expression.own_generator import known_directions
 from models.expression.paths import ExpressionPaths, load_paths
 from models.expression.predictor import SMILES, untrained
 from models.expression.preview import Generator
+from models.expression.rows import shaping_rows
 from models.labels import EMOTIONS
+from tools import chosen_generator
 from tools.render_emotions import paths_of
 from tools.search_directions import seeds_of
 
@@ -25,27 +29,30 @@ SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--faces`, `--paths`, `--made-by`."""
+    """`--faces`, `--paths`, `--made-by`, and those of `chosen_generator`."""
     parser.add_argument("--faces", metavar="seed:N[,seed:M …]", help="faces to judge (all of --paths); others are predicted")
-    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
+    parser.add_argument("--paths", type=Path, metavar="FILE", help=f"file of paths ({FACES_FILE}; of an own generator none)")
     parser.add_argument("--made-by", choices=WAYS, default="search", help="how the expressions are made (%(default)s)")
+    chosen_generator.add_options(parser)
 
 
 def judged_faces(generator: Generator, options: argparse.Namespace) -> Iterator[ExpressionPaths]:
     """The faces that `add_options`' options ask for, one after the other. Raises `UserError` for a bad name or file."""
-    found = load_paths(options.paths, generator.graph_hash)
+    file = options.paths or (None if options.generator else FACES_FILE)
+    found = {} if file is None else load_paths(file, generator.graph_hash)
+    if not (options.faces or found):
+        raise UserError("faces of an own generator to judge were expected, none are named: give --faces seed:N or --paths FILE")
     for seed in seeds_of(options.faces or ",".join(found)):
         yield _made(generator, found, seed, options.made_by)
 
 
 def _made(generator: Generator, found: Mapping[str, ExpressionPaths], seed: int, way: str) -> ExpressionPaths:
     """The expressions of `seed:N` in one of `WAYS`; "search" is the paths that were found, predicted where there are none."""
-    directions = load_directions(generator.graph_hash)
     ws, name = generator.broadcast(generator.code_of_seed(seed))[0].numpy(), f"seed:{seed}"
     if way == "directions":
-        return untrained(directions, ws[:1], components=0).paths(ws, name)
+        return untrained(known_directions(generator), ws[:1], shaping_rows(generator)).paths(ws, name)
     if way == "smile":
-        smile = -SMILES * directions.offsets["less_smile"]
+        smile = -SMILES * known_directions(generator).offsets["less_smile"]
         paths = np.stack([np.float32(SMILE_RECIPE[emotion]) * smile for emotion in EMOTIONS])[:, None]
         return ExpressionPaths(ws, paths, {}, generator.graph_hash, name)
     return paths_of(generator, found if way == "search" else {}, seed)

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 
 from models.errors import exit_on_user_error
-from models.expression.bank import FACES_FILE, load_predictor
+from models.expression.bank import FACES_FILE
+from models.expression.own_generator import known_predictor
 from models.expression.paths import ExpressionPaths, load_paths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.files import make_folder, written_beside
 from models.judge.crops import Picture
 from models.labels import EMOTIONS
-from models.stylegan.default import load_default_generator
+from tools.chosen_generator import add_options, chosen_generator
 from tools.search_directions import seeds_of
 
 
@@ -29,8 +30,9 @@ from tools.search_directions import seeds_of
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    generator = load_default_generator()
-    faces = load_paths(options.paths, generator.graph_hash)
+    generator = chosen_generator(options)
+    file = options.paths or (None if options.generator else FACES_FILE)
+    faces = {} if file is None else load_paths(file, generator.graph_hash)
     for seed in seeds_of(options.face):
         face = paths_of(generator, faces, seed)
         for emotion in EMOTIONS:
@@ -49,7 +51,7 @@ def paths_of(generator: Generator, faces: Mapping[str, ExpressionPaths], seed: i
     if name in faces:
         return faces[name]
     ws = generator.broadcast(generator.code_of_seed(seed))[0]
-    return load_predictor(generator.graph_hash).paths(ws.cpu().numpy(), name)
+    return known_predictor(generator).paths(ws.cpu().numpy(), name)
 
 
 def draw(
@@ -75,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--face", required=True, metavar="seed:N[,seed:M …]", help="the faces to draw")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
     parser.add_argument("--size", type=int, choices=(256, 512, 1024), default=1024, help="pixels (%(default)s)")
-    parser.add_argument("--paths", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths (%(default)s)")
+    parser.add_argument("--paths", type=Path, metavar="FILE", help=f"file of paths ({FACES_FILE}; of an own generator none)")
+    add_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
     return parser

@@ -1,13 +1,14 @@
 """Faces searched side by side by Ray: one on each core of this machine, or of every machine of a cluster.
 
-Every machine of a cluster needs this version of the project with the extra `ray`, and the networks and the predictor in the same
-folders as here; without a folder of networks our own student steers, which every machine has. Ray is only imported when it is
-asked for.
+Every machine of a cluster needs this version of the project with the extra `ray`, and the networks, the predictor and an own
+generator with what was learnt of it in the same folders as here; without a folder of networks our own student steers, which every
+machine has. Ray is only imported when it is asked for.
 """
 
 import importlib.util
 import os
 import socket
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,16 +18,22 @@ import torch
 
 from engine.drawn import DrawnGenerator, quick_generator
 from models.errors import UserError
-from models.expression import predictor
 from models.expression.find import find_paths
+from models.expression.own_generator import known_predictor
 from models.expression.paths import ExpressionPaths
 from models.judge.eyes import open_eyes
+from tools.chosen_generator import chosen_generator
 
 HERE: Final = "local"  # Ray's address of a cluster that is started on this machine and ends with the search
 PATIENCE: Final = 5.0  # seconds
 
+Source = tuple[Path | None, int | None]
+"""An own generator, none is the default one, and its class."""
 
-def searched_on_ray(address: str, seeds: Sequence[int], networks: Path | None, predictor_file: Path) -> Iterator[ExpressionPaths]:
+
+def searched_on_ray(
+    address: str, seeds: Sequence[int], networks: Path | None, predictor_file: Path | None, source: Source
+) -> Iterator[ExpressionPaths]:
     """The paths of the faces `seed:N`, each as soon as it is found; the same ones that `find_paths` finds here.
 
     Raises `UserError` where Ray is missing or can't be reached, and what `find_paths` raises.
@@ -45,7 +52,10 @@ def searched_on_ray(address: str, seeds: Sequence[int], networks: Path | None, p
         ) from error
     try:
         find = ray.remote(num_cpus=1)(_search)
-        waiting = [find.remote(seed, networks and networks.resolve(), predictor_file.resolve()) for seed in seeds]
+        path, label = source
+        files = [file and file.resolve() for file in (networks, predictor_file)]
+        given = (*files, (path and path.resolve(), label))
+        waiting = [find.remote(seed, *given) for seed in seeds]
         while waiting:
             finished, waiting = ray.wait(waiting)
             yield from ray.get(finished)
@@ -68,16 +78,17 @@ def _reach(address: str) -> None:
         raise UserError(f"no Ray cluster answers at '{address}' ({error}): start one with ray start --head") from error
 
 
-def _search(seed: int, networks: Path | None, predictor_file: Path) -> ExpressionPaths:
-    generator = _generator()
-    return find_paths(generator, seed, _eyes(networks), predictor=predictor.load(predictor_file, generator.graph_hash))
+def _search(seed: int, networks: Path | None, predictor_file: Path | None, source: Source) -> ExpressionPaths:
+    generator = _generator(source)
+    return find_paths(generator, seed, _eyes(networks), predictor=known_predictor(generator, predictor_file))
 
 
 _eyes = cache(open_eyes)
 
 
 @cache
-def _generator() -> DrawnGenerator:
+def _generator(source: Source) -> DrawnGenerator:
     """One for all faces that a worker searches."""
     torch.set_num_threads(1)
-    return quick_generator()
+    path, label = source
+    return quick_generator(chosen_generator(Namespace(generator=path, label=label)))

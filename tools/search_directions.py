@@ -17,13 +17,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
-from models.expression import directions, predictor
-from models.expression.bank import FACES_FILE, PREDICTOR_FILE
+from models.expression import directions
+from models.expression.bank import FACES_FILE
 from models.expression.find import find_paths
 from models.expression.levels import levelled
+from models.expression.own_generator import known_predictor
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.seeds import LAST_SEED, seed_in
+from tools.chosen_generator import add_options, chosen_generator
 from tools.search_cluster import HERE, searched_on_ray
 
 
@@ -38,19 +40,19 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(
             f"faces whose strengths should be set anew were expected in {options.out}, nothing is there: name their file"
         )
+    if options.generator and options.out == FACES_FILE:
+        raise UserError("the shipped faces are the default generator's: with --generator name another file with --out FILE")
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
-    generator = quick_generator()
+    generator = quick_generator(chosen_generator(options))
     faces = load_paths(options.out, generator.graph_hash) if options.out.exists() else {}
     columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("", total=1.0)
         if options.make_directions is not None:
-            if options.networks is None:
-                raise UserError("--make-directions needs the networks that steer: name their folder with --networks DIR")
             observations = directions.observe(
                 generator,
-                options.networks,
+                open_eyes(options.networks),
                 options.samples,
                 lambda part, what: bars.update(bar, completed=part, description=what),
             )
@@ -60,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"steered by {check_eyes(options.networks)}", flush=True)
 
         def one_by_one() -> Iterator[ExpressionPaths]:
-            known, eyes = predictor.load(options.predictor, generator.graph_hash), open_eyes(options.networks)
+            eyes = open_eyes(options.networks)
+            known = known_predictor(generator, options.predictor)
             for seed in missing:
 
                 def tell(part: float, what: str, name: str = f"seed:{seed}") -> None:
@@ -73,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
                     yield find_paths(generator, seed, eyes, tell, predictor=known)
 
         def side_by_side() -> Iterator[ExpressionPaths]:
-            found = searched_on_ray(options.ray, missing, options.networks, options.predictor)
+            found = searched_on_ray(options.ray, missing, options.networks, options.predictor, (options.generator, options.label))
             for number, face in enumerate(found, 1):
                 bars.update(bar, completed=number / len(missing), description=f"{number} of {len(missing)} faces")
                 yield face
@@ -123,7 +126,13 @@ def _parser() -> argparse.ArgumentParser:
         help="only set the strengths of the file's faces anew: slight, clear and full as the networks that steer see them",
     )
     add("--predicted", action="store_true", help="search nothing: take what is predicted, and set its strengths by looking")
-    add("--predictor", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="where walks start (%(default)s)")
+    add(
+        "--predictor",
+        type=Path,
+        metavar="FILE",
+        help="where walks start (the shipped one; what was learnt of an own generator)",
+    )
+    add_options(parser)
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
     add("--networks", type=Path, metavar="DIR", help="folder of the networks that steer; none: our own student steers")

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from models.expression.bank import load_predictor
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SEARCHED, Goal
-from models.expression.instance_search import FACE_ROWS, ROWS, Walk, search
+from models.expression.instance_search import Walk, search
 from models.expression.levels import levelled
 from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
+from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS, NEUTRAL
@@ -108,7 +109,7 @@ class _Scene:
         for number in range(ROUNDS):
             self.preview.learn(self._ws + end)
             objective = Objective(self._steering, self._start_as(self.preview(self._ws)), goal)
-            rows = ROWS if goal.emotion in (None, NEUTRAL) else FACE_ROWS
+            rows = (shaping_rows if goal.emotion in (None, NEUTRAL) else emotion_rows)(self._generator)
             walked = search(self.preview, self._ws, objective, ROUND, first=end, rows=rows, seed=number)[-1]
             end, arrived = self._best([scale * torch.lerp(predicted, walked, own) for scale, own in BLENDS], goal)
             if arrived:

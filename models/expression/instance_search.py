@@ -7,7 +7,6 @@ tried: it follows what goes together in the training pictures, and makes a woman
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -16,9 +15,6 @@ from torch import Tensor
 from models.expression.objective import Objective
 from models.expression.preview import Preview
 from models.judge.steer import Jitter
-
-ROWS: Final = slice(1, 13)  # the blocks of 8² to 64²: shape and features of the face; later rows only colour it
-FACE_ROWS: Final = slice(3, 13)  # of these, what an emotion needs: the block of 8² moves the hair and what is behind
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ def search(
     walk: Walk,
     *,
     first: Tensor | None = None,
-    rows: slice = ROWS,
+    rows: slice,
     seed: int = 0,
     tell: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> Tensor:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from models.errors import UserError
 from models.expression.directions import TURNS, Directions
 from models.expression.goals import EMOTION_GOALS, RIG_GOALS, SEARCHED
-from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
+from models.expression.rows import FIRST
 from models.labels import EMOTIONS
 
 KNOTS: Final = 3  # strengths 1/3, 2/3 and 1: slight, clear, full
@@ -36,7 +36,7 @@ class PathPredictor:
     mean        (512,) of the codes
     components  (p, 512): the code's principal components, each divided by its standard deviation
     smile       (513,): weights and constant that give the log-odds of a smile from w
-    matrices    name of `PREDICTED` → (rows, 512, 2 + p): features to offset, on `ROWS` only
+    matrices    name of `PREDICTED` → (rows, 512, 2 + p): features to offset, of the rows that shape a face (`rows.py`)
     places      emotion → (knots,): where on the way to the full expression each knot lies, 0…1, rising, the last one 1
     controls    name → (num_ws, 512): offsets of the rig that are the same for every face
     """
@@ -57,7 +57,8 @@ class PathPredictor:
     def offset(self, name: str, ws: Floats) -> Floats:
         """(num_ws, 512): the way from ws (num_ws, 512), a face as it comes, to its neutral, or from neutral to an expression."""
         offset = np.zeros_like(ws)
-        offset[ROWS] = self.matrices[name] @ self.features(ws.mean(0))
+        matrix = self.matrices[name]
+        offset[FIRST : FIRST + len(matrix)] = matrix @ self.features(ws.mean(0))
         return offset
 
     def paths(self, ws: Floats, name: str) -> ExpressionPaths:
@@ -79,20 +80,21 @@ class PathPredictor:
         write_tensors(path, tensors, {"format": FORMAT, "generator": self.generator_hash})
 
 
-def untrained(directions: Directions, codes: Floats, components: int) -> PathPredictor:
+def untrained(directions: Directions, codes: Floats, rows: slice, components: int = 0) -> PathPredictor:
     """Where training starts: attribute-level directions, the same for every face but for how much it smiles.
 
-    `codes` (n, 512): drawn faces, from which mean and principal components come.
+    codes   (n, 512): drawn faces, from which mean and principal components come
+    rows    those that shape a face (`rows.shaping_rows`)
     """
     mean = codes.mean(0)
     _, spread, axes = np.linalg.svd((codes - mean).astype(np.float32), full_matrices=False)
     scaled = axes[:components] / (spread[:components, None] / np.sqrt(len(codes)))
-    matrices = {name: np.zeros((ROWS.stop - ROWS.start, codes.shape[1], 2 + components), np.float32) for name in PREDICTED}
+    matrices = {name: np.zeros((rows.stop - rows.start, codes.shape[1], 2 + components), np.float32) for name in PREDICTED}
     for name in PREDICTED:
         if name == NEUTRAL_STEP:
-            matrices[name][..., 1] = SMILES * directions.offsets["less_smile"][ROWS]
+            matrices[name][..., 1] = SMILES * directions.offsets["less_smile"][rows]
         else:
-            matrices[name][..., 0] = directions.offsets[name][ROWS]
+            matrices[name][..., 0] = directions.offsets[name][rows]
     straight = (np.arange(1, KNOTS + 1) / KNOTS).astype(np.float32)
     controls = {name: directions.offsets[name] for name in (*RIG_GOALS, *TURNS) if name not in PREDICTED}
     return PathPredictor(

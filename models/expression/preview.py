@@ -18,6 +18,7 @@ from models.stylegan.head import FINE_256, load_head
 from models.stylegan.mobile import MobileStyleGAN
 
 SIDE: Final = 256
+FEATURES: Final = SIDE // 2  # of the layers that a preview is made of
 RIDGE: Final = 1e-3  # of the features' mean square
 
 
@@ -40,12 +41,16 @@ class Generator(Hashable, Protocol):
 
     def features(self, ws: Tensor, resolution: int) -> Tensor: ...
 
+    def rows_read(self, resolution: int) -> int: ...
+
 
 def full_picture(generator: Generator, ws: Tensor, side: int = SIDE) -> Tensor:
-    """(1, 3, side, side), 0…1: the finished picture, shrunk by averaging. No gradient."""
+    """(1, 3, side, side), 0…1: the finished picture, shrunk by averaging, or a smaller one enlarged. No gradient."""
     with torch.no_grad():
-        picture = (generator.synthesis(ws) + 1) / 2
-        return F.adaptive_avg_pool2d(picture.clamp(0, 1), side)
+        picture = ((generator.synthesis(ws) + 1) / 2).clamp(0, 1)
+        if picture.shape[-1] < side:
+            return F.interpolate(picture, (side, side), mode="bilinear", antialias=False)
+        return F.adaptive_avg_pool2d(picture, side)
 
 
 def as_bytes(picture: Tensor) -> Picture:
@@ -77,12 +82,12 @@ class Preview:
 
     def __call__(self, ws: Tensor) -> Tensor:
         bands = self._map.T @ self._columns(ws)
-        return F.pixel_shuffle(bands.view(1, 12, SIDE // 2, SIDE // 2), 2)
+        return F.pixel_shuffle(bands.view(1, 12, FEATURES, FEATURES), 2)
 
     def _columns(self, ws: Tensor) -> Tensor:
         """(C + 1, 128 · 128): the features of one code and a constant."""
         with fast_autocast():
-            features = self._generator.features(ws, SIDE // 2)[0].flatten(1).float()
+            features = self._generator.features(ws, FEATURES)[0].flatten(1).float()
         return torch.cat([features, torch.ones_like(features[:1])])
 
 

@@ -38,6 +38,10 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
+    def rows_read(self, resolution: int) -> int:
+        """How many rows of ws, from the first on, `features(ws, resolution)` reads. Raises ValueError as that does."""
+
+    @abstractmethod
     def to_half_precision(self) -> Self:
         """Turn to float16, in place, what stays true and in range in it; `ws` stays float32."""
 

@@ -141,13 +141,19 @@ class MobileStyleGAN(Generator):
 
         Reads rows 0 … 3·(log2 R - 2) of ws (N, ≥ that many, 512) only.
         """
+        x: Tensor = self.first(ws[:, 0])
+        for b in range(self._block_of(resolution) + 1):
+            x = self.blocks[b](x, ws[:, 1 + 3 * b : 4 + 3 * b])
+        return x
+
+    def rows_read(self, resolution: int) -> int:
+        return 4 + 3 * self._block_of(resolution)
+
+    def _block_of(self, resolution: int) -> int:
         sizes = [8 << b for b in range(len(self.blocks))]
         if resolution not in sizes:
             raise ValueError(f"features of {resolution}² were asked for: there are {sizes}")
-        x: Tensor = self.first(ws[:, 0])
-        for b in range(sizes.index(resolution) + 1):
-            x = self.blocks[b](x, ws[:, 1 + 3 * b : 4 + 3 * b])
-        return x
+        return sizes.index(resolution)
 
     def skipped_styles(self, ws: Tensor, resolution: int) -> Tensor:
         """What the layers behind the features of `resolution` are told by ws: all their style factors in order, (N, S).
@@ -155,7 +161,7 @@ class MobileStyleGAN(Generator):
         736 behind 128², 1632 behind 64²; the next block's `up` first, as many as the features have channels.
         """
         styles = []
-        for b in range([8 << b for b in range(len(self.blocks))].index(resolution) + 1, len(self.blocks)):
+        for b in range(self._block_of(resolution) + 1, len(self.blocks)):
             block, row = self.blocks[b], 1 + 3 * b
             assert isinstance(block, Block)
             styles += [block.up(ws[:, row]), block.conv1.style(ws[:, row + 1]), block.conv2.style(ws[:, row + 2])]

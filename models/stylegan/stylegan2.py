@@ -169,12 +169,18 @@ class StyleGan2(Generator):
         return self.mapping.w_avg
 
     def features(self, ws: Tensor, resolution: int) -> Tensor:
-        if resolution not in self.synthesis.resolutions:
-            raise ValueError(f"features of {resolution}² were asked for: there are {self.synthesis.resolutions}")
         x = ws
-        for block, rows in self.synthesis.blocks(ws)[: self.synthesis.resolutions.index(resolution) + 1]:
+        for block, rows in self.synthesis.blocks(ws)[: self._block_of(resolution) + 1]:
             x = block(x, rows, "const")
         return x
+
+    def rows_read(self, resolution: int) -> int:
+        return 1 + 2 * self._block_of(resolution)
+
+    def _block_of(self, resolution: int) -> int:
+        if resolution not in self.synthesis.resolutions:
+            raise ValueError(f"features of {resolution}² were asked for: there are {self.synthesis.resolutions}")
+        return self.synthesis.resolutions.index(resolution)
 
     def to_half_precision(self) -> Self:
         """All convolutions where activations are clamped; else those of the four largest resolutions, as NVIDIA trains them."""

@@ -272,15 +272,21 @@ class StyleGan3(Generator):
 
     def features(self, ws: Tensor, resolution: int) -> Tensor:
         """The last layer sampled at `resolution`, its margin cut off."""
-        there = [layer for layer in self.config.layers[:-1] if layer.out_rate == resolution]
-        if not there:
-            rates = sorted({layer.out_rate for layer in self.config.layers})
-            raise ValueError(f"features of {resolution}² were asked for: there are {rates}")
         x: Tensor = self.synthesis.input(ws[:, 0])
-        for layer in self.config.layers[: there[-1].index + 1]:
+        for layer in self.config.layers[: self._layer_of(resolution) + 1]:
             x = getattr(self.synthesis, layer.name)(x, ws[:, layer.index + 1])
         margin = (x.shape[2] - resolution) // 2
         return x[:, :, margin : margin + resolution, margin : margin + resolution]
+
+    def rows_read(self, resolution: int) -> int:
+        return 2 + self._layer_of(resolution)
+
+    def _layer_of(self, resolution: int) -> int:
+        there = [layer.index for layer in self.config.layers[:-1] if layer.out_rate == resolution]
+        if not there:
+            rates = sorted({layer.out_rate for layer in self.config.layers})
+            raise ValueError(f"features of {resolution}² were asked for: there are {rates}")
+        return there[-1]
 
     def to_half_precision(self) -> Self:
         """All layers where activations are clamped; the input's phases, and everything where nothing is clamped, stay float32."""

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from models.expression.goals import EMOTION_GOALS
-from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths
 from models.expression.typical import Typicality
 from models.labels import EMOTIONS
@@ -56,6 +55,9 @@ def test_the_worst_face_is_the_one_that_is_misread() -> None:
     assert worst(rows(), 5) == ["b", "a"]
 
 
+ROWS = slice(1, 13)
+
+
 def test_mirrored_and_equal_emotions_are_seen() -> None:
     paths = np.zeros((5, 1, 23, 4), np.float32)
     paths[EMOTIONS.index("angry"), 0, ROWS, 0] = 1
@@ -74,7 +76,7 @@ def test_codes_far_from_all_drawn_ones_are_seen() -> None:
     near, far = np.zeros((2, 5, 1, 23, 4), np.float32)
     far[:, 0, ROWS, 0] = 6
     faces = [ExpressionPaths(np.zeros((23, 4), np.float32), paths, {}, "hash", "seed:1") for paths in (near, far)]
-    figures = distances(faces, Typicality.of(codes))
+    figures = distances(faces, Typicality.of(codes, ROWS))
     assert figures["within"] == 0.5
     assert figures["limit"] == pytest.approx(13.28**0.5, rel=0.05), "the 99th percentile of chi-squared with four degrees"
     assert figures["most"] == pytest.approx(6, rel=0.05)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UserError
-from tools import evaluate_expression, render_emotions, search_directions
+from tools import evaluate_expression, render_emotions, search_directions, train_predictor
 from tools.render_emotions import write_picture
 from tools.search_directions import seeds_of
 
@@ -45,7 +45,10 @@ def test_other_names_are_refused(text: str) -> None:
     [
         (search_directions, ["--faces", "nobody", "--networks", "x"]),
         (search_directions, ["--networks", "x"]),
-        (search_directions, ["--make-directions", "x"]),
+        (search_directions, ["--make-directions", "x", "--networks", "/nowhere"]),
+        (search_directions, ["--faces", "seed:1", "--generator", "/nowhere"]),
+        (train_predictor, ["--minutes", "1"]),
+        (evaluate_expression, ["--networks", "/nowhere", "--generator", "/nowhere"]),
         (render_emotions, ["--face", "nobody", "--out", "x"]),
         (evaluate_expression, ["--networks", "/nowhere"]),
     ],

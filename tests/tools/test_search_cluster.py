@@ -10,7 +10,9 @@ import pytest
 from models.errors import UserError
 from models.expression.paths import ExpressionPaths
 from tools import search_cluster
-from tools.search_cluster import HERE, searched_on_ray
+from tools.search_cluster import HERE, Source, searched_on_ray
+
+DEFAULT: Source = (None, None)
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the package ray (the extra ray)")
 
@@ -19,7 +21,9 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers make up what they should search: a face whose code tells what they were given. Face 13 can't be found."""
 
-    def search(seed: int, networks: Path, predictor_file: Path) -> ExpressionPaths:  # local, so that it travels as code
+    def search(
+        seed: int, networks: Path, predictor_file: Path, source: Source
+    ) -> ExpressionPaths:  # local, so that it travels as code
         if seed == 13:
             raise UserError("a face was expected in the picture, none was found: take another face")
         told = np.full((2, 4), float(seed + len(networks.name) + len(predictor_file.name)), np.float32)
@@ -31,7 +35,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_ray
 @pytest.mark.usefixtures("pretended")
 def test_every_face_comes_back_with_what_it_was_searched_with(tmp_path: Path) -> None:
-    found = list(searched_on_ray(HERE, [3, 1, 2], tmp_path / "networks", tmp_path / "predictor"))
+    found = list(searched_on_ray(HERE, [3, 1, 2], tmp_path / "networks", tmp_path / "predictor", DEFAULT))
     assert {face.name: float(face.neutral[0, 0]) for face in found} == {"seed:1": 18.0, "seed:2": 19.0, "seed:3": 20.0}
 
 
@@ -39,17 +43,17 @@ def test_every_face_comes_back_with_what_it_was_searched_with(tmp_path: Path) ->
 @pytest.mark.usefixtures("pretended")
 def test_a_mistake_in_a_worker_is_the_same_one_line_here(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^a face was expected in the picture, none was found: take another face$"):
-        list(searched_on_ray(HERE, [13], tmp_path, tmp_path))
+        list(searched_on_ray(HERE, [13], tmp_path, tmp_path, DEFAULT))
 
 
 @needs_ray
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_a_cluster_that_is_not_there_is_named_at_once(address: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"no Ray cluster answers at '{address}'"):
-        list(searched_on_ray(address, [1], tmp_path, tmp_path))
+        list(searched_on_ray(address, [1], tmp_path, tmp_path, DEFAULT))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else sys.modules[name].__spec__)
     with pytest.raises(UserError, match="pip install"):
-        list(searched_on_ray(HERE, [1], tmp_path, tmp_path))
+        list(searched_on_ray(HERE, [1], tmp_path, tmp_path, DEFAULT))

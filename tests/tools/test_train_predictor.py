@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import shared_data
 
-from models.expression import predictor
+from models.expression import amortised, predictor
+from models.expression.amortised import FIRST_SEED, GOALS, STILL, Teaching
 from models.judge import networks
 from tools import train_predictor
-from tools.train_predictor import EACH, FIRST_SEED, GOALS, STILL, Trainer
+from tools.train_predictor import Trainer
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     absent = networks.missing(shared_data.NETWORKS, "steer", "geometry")
     if absent or importlib.util.find_spec("onnx2torch") is None:
         pytest.skip(f"needs the package onnx2torch and the networks {', '.join(absent)} in {shared_data.NETWORKS}")
-    monkeypatch.setattr(train_predictor, "CODES", 400)
+    monkeypatch.setattr(amortised, "CODES", 400)
     return shared_data.NETWORKS
 
 
@@ -27,11 +28,11 @@ def test_a_face_corrects_neutral_and_some_goals_and_training_goes_on(folder: Pat
     before = {name: matrix.copy() for name, matrix in trainer.trained().matrices.items()}
     losses = trainer.step(1.0)
     assert set(losses) <= set(GOALS)
-    assert len(losses) == 1 + EACH
+    assert len(losses) == 1 + Teaching().each
     assert all(np.isfinite(loss) for loss in losses.values())
     after = trainer.trained().matrices
     assert {name for name in GOALS if not np.array_equal(before[name], after[name])} == set(losses)
-    trainer.save()
+    trainer.keep()
 
     again = Trainer(folder, tmp_path)
     assert again.seed == FIRST_SEED + 1
@@ -52,7 +53,7 @@ def test_what_is_held_goes_on_apart_from_what_was_held_before(folder: Path, tmp_
     trainer = Trainer(folder, tmp_path, ["neutral"])
     losses = trainer.step(1.0)
     assert set(losses) == {"neutral"}
-    trainer.save()
+    trainer.keep()
     again = Trainer(folder, tmp_path, ["neutral"])
     assert again.seed == trainer.seed
     assert np.array_equal(again.trained().matrices["neutral"], trainer.trained().matrices["neutral"])
@@ -62,8 +63,8 @@ def test_what_is_held_goes_on_apart_from_what_was_held_before(folder: Path, tmp_
 
 
 def test_the_tool_writes_a_predictor_with_knots_that_rise(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_predictor, "CALIBRATED_FACES", 1)
-    monkeypatch.setattr(train_predictor, "SCALES", (1.0,))
+    monkeypatch.setattr(amortised, "CALIBRATED_FACES", 1)
+    monkeypatch.setattr(amortised, "SCALES", (1.0,))
     out = tmp_path / "out.safetensors"
     train_predictor.main(["--networks", str(folder), "--minutes", "0", "--work", str(tmp_path), "--out", str(out)])
     for places in predictor.load(out).places.values():

@@ -11,11 +11,11 @@ from models.errors import UserError
 from models.expression import directions
 from models.expression.directions import CONDITIONS, MEASURED, POSE_ROWS, TURNS, Observations, find_directions
 from models.expression.goals import RIG_GOALS
-from models.expression.instance_search import ROWS
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.labels import EMOTIONS
 
 WIDTH, NUM_WS, SAMPLES = 24, 15, 400
+ROWS = slice(1, 13)
 RANDOM = np.random.RandomState(3)
 TRUTH = {name: RANDOM.randn(WIDTH).astype(np.float32) for name in MEASURED}
 
@@ -28,6 +28,10 @@ class Codes:
 
     def code_of_seed(self, seed: int) -> Tensor:
         return torch.from_numpy(np.random.RandomState(seed).randn(1, WIDTH)).float()
+
+    def rows_read(self, resolution: int) -> int:
+        assert resolution == 64
+        return ROWS.stop
 
     def broadcast(self, w: Tensor) -> Tensor:
         return w[:, None].expand(-1, NUM_WS, -1)

@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.expression.instance_search import FACE_ROWS, ROWS, Walk, search
+from models.expression.instance_search import Walk, search
 from models.expression.preview import SIDE, Preview, as_bytes, full_picture
 from models.judge.steer import Jitter
 
 NUM_WS, WIDTH = 16, 8
+ROWS = slice(1, 13)
 
 
 class LinearGenerator:
@@ -72,20 +73,20 @@ def test_a_walk_goes_downhill_in_its_rows_only_and_the_same_way_twice() -> None:
     wanted[0, 14] += 5
     objective = Distance(preview(wanted))
     told: list[dict[str, float]] = []
-    trail = search(preview, start, objective, Walk(steps=15, length=0.25), tell=told.append)
+    trail = search(preview, start, objective, Walk(steps=15, length=0.25), rows=ROWS, tell=told.append)
     assert trail.shape == (16, NUM_WS, WIDTH)
     assert not trail[0].any()
     outside = np.setdiff1d(np.arange(NUM_WS), np.arange(ROWS.start, ROWS.stop))
     assert not trail[:, outside].any()
     assert told[-1]["far"] < 0.1 * told[0]["far"]
-    assert torch.equal(trail, search(preview, start, objective, Walk(steps=15, length=0.25)))
+    assert torch.equal(trail, search(preview, start, objective, Walk(steps=15, length=0.25), rows=ROWS))
 
 
 def test_a_walk_starts_where_it_is_told_to() -> None:
     start, first = code(4), torch.zeros(NUM_WS, WIDTH)
     first[3] = 0.5
     preview = Preview(LinearGenerator(), [start])
-    trail = search(preview, start, Distance(preview(start)), Walk(steps=1), first=first)
+    trail = search(preview, start, Distance(preview(start)), Walk(steps=1), rows=ROWS, first=first)
     assert torch.equal(trail[0], first)
 
 
@@ -93,7 +94,7 @@ def test_rows_that_must_not_move_stay_where_the_walk_started() -> None:
     start, first = code(4), torch.zeros(NUM_WS, WIDTH)
     first[1:5] = 0.5
     preview = Preview(LinearGenerator(), [start, code(5)])
-    trail = search(preview, start, Distance(preview(code(5))), Walk(steps=2), first=first, rows=FACE_ROWS)
+    trail = search(preview, start, Distance(preview(code(5))), Walk(steps=2), first=first, rows=slice(3, 13))
     assert torch.equal(trail[-1, 1:3], first[1:3])
     assert not torch.equal(trail[-1, 3:5], first[3:5])
 
@@ -102,7 +103,7 @@ def test_jitters_are_mirrored_by_turns_and_stay_small() -> None:
     start = code(4)
     preview = Preview(LinearGenerator(), [start])
     objective = Distance(preview(start))
-    search(preview, start, objective, Walk(steps=3, jitters=4))
+    search(preview, start, objective, Walk(steps=3, jitters=4), rows=ROWS)
     assert len(objective.jitters) == 3
     for jitters in objective.jitters:
         assert [jitter.mirrored for jitter in jitters] == [False, True, False, True]

@@ -59,6 +59,9 @@ class Generator:
     def synthesis(self, ws: torch.Tensor) -> torch.Tensor:
         return (2 * ws.mean() - 1).expand(1, 3, 4, 4)
 
+    def rows_read(self, resolution: int) -> int:
+        return self.num_ws
+
     def codes_of_seeds(self, seeds: Sequence[int], psi: float) -> torch.Tensor:
         """Of length `spread`, all ways: no code lies farther out."""
         ways = np.random.RandomState(0).randn(len(seeds), 4)

@@ -4,41 +4,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from face_meshes import mesh
 from torch import Tensor
 
 from models.expression.geometry import MEASURES
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.objective import EVEN, STEADY, Objective, Start, Weights
-from models.judge.landmarks import (
-    FACE_OVAL,
-    LEFT_EYE_CORNERS,
-    LEFT_LIDS,
-    POSE_MODEL,
-    POSE_POINTS,
-    RIGHT_EYE_CORNERS,
-    RIGHT_LIDS,
-)
+from models.judge.landmarks import POSE_MODEL, POSE_POINTS
 from models.judge.steer import STILL, Jitter, Person, View
 from models.labels import EMOTIONS
 
 SIDE = 128
 VIEW = View(0.5, 0.5, 0.6, 0.0)
-
-
-def mesh() -> Tensor:
-    """478 points: an oval, two eyes, the rest in the middle."""
-    points = torch.full((478, 2), 0.55)
-    for n, index in enumerate(FACE_OVAL):
-        angle = 2 * np.pi * n / len(FACE_OVAL)
-        points[index] = torch.tensor([0.5 + 0.25 * np.sin(angle), 0.5 - 0.35 * np.cos(angle)])
-    for lids, corners, x in ((RIGHT_LIDS, RIGHT_EYE_CORNERS, 0.4), (LEFT_LIDS, LEFT_EYE_CORNERS, 0.6)):
-        points[corners[0]], points[corners[1]] = torch.tensor([x - 0.05, 0.45]), torch.tensor([x + 0.05, 0.45])
-        for upper, lower in lids:
-            points[upper], points[lower] = torch.tensor([x, 0.43]), torch.tensor([x, 0.47])
-    points[LEFT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[1]] = torch.tensor([0.65, 0.45]), torch.tensor([0.55, 0.45])
-    points[2] = torch.tensor([0.5, 0.6])
-    points[6] = torch.tensor([0.5, 0.45])
-    return points
 
 
 class ReadsCorner:

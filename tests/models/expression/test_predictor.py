@@ -10,11 +10,11 @@ from models.errors import UserError
 from models.expression import predictor
 from models.expression.directions import TURNS, Directions
 from models.expression.goals import EMOTION_GOALS, RIG_GOALS
-from models.expression.instance_search import ROWS
 from models.expression.predictor import NEUTRAL_STEP, PREDICTED, PathPredictor, untrained
 from models.labels import EMOTIONS, NEUTRAL
 
 WIDTH, NUM_WS, COMPONENTS = 24, 15, 6
+ROWS = slice(1, 13)
 RANDOM = np.random.RandomState(4)
 
 
@@ -34,7 +34,7 @@ CODES = (RANDOM.randn(300, WIDTH) * np.linspace(3, 0.1, WIDTH)).astype(np.float3
 
 @pytest.fixture
 def start() -> PathPredictor:
-    return untrained(DIRECTIONS, CODES, COMPONENTS)
+    return untrained(DIRECTIONS, CODES, ROWS, COMPONENTS)
 
 
 def code(smile: float) -> np.ndarray:

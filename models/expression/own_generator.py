@@ -1,0 +1,150 @@
+"""What is found once for a generator of the user's own, if it draws faces: what predicts any face's neutral and expressions.
+
+In steps that go on where they were stopped, each kept in the user's cache under the generator's hash: faces are drawn and
+measured (`directions.py`), then the predictor learns from one drawn face after another (`amortised.py`).
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from models.errors import UserError
+from models.expression import directions, predictor
+from models.expression.amortised import FIRST_SEED, Amortisation, FittedPreviews, Teaching, calibrated, drawn_codes
+from models.expression.bank import load_directions, load_predictor
+from models.expression.directions import Directions
+from models.expression.predictor import PathPredictor, untrained
+from models.expression.preview import FEATURES, Generator
+from models.expression.rows import shaping_rows
+from models.files import cache_folder, note_use
+from models.judge.eyes import Eyes
+from models.stylegan.default import GRAPH_HASH
+
+MEASURED_FACES: Final = 200
+LEARNT_FACES: Final = 120
+COMPONENTS: Final = 16  # of the code: few, since few faces are learnt from
+EACH: Final = 6  # goals per face: all of them, since the preview is fitted for each face
+LAST: Final = 0.05  # of the pace, at the end
+SAVED_EVERY: Final = 5  # faces
+MEASURING: Final = 0.1  # of the whole work
+
+Found = TypeVar("Found")
+Progress = Callable[[float, str], None]
+
+
+class Kept:
+    """Where in the user's cache lies what is found for a generator."""
+
+    def __init__(self, generator: Generator) -> None:
+        """Raises `UserError` where there is no place for it."""
+        stem = cache_folder("predictors") / generator.graph_hash[:16]
+        self._hash = generator.graph_hash
+        self.directions_file = Path(f"{stem}-directions.safetensors")
+        self.progress_file = Path(f"{stem}-progress.safetensors")
+        self.predictor_file = Path(f"{stem}-predictor.safetensors")
+
+    def directions(self) -> Directions | None:
+        """None where there are none, or damaged ones, which are removed to be made anew."""
+        return _read(self.directions_file, lambda file: directions.load(file, self._hash))
+
+    def predictor(self) -> PathPredictor | None:
+        """None where there is none, or a damaged one, which is removed to be made anew."""
+        return _read(self.predictor_file, lambda file: predictor.load(file, self._hash))
+
+    def best(self, generator: Generator) -> PathPredictor | None:
+        """What predicts, as far as it has got: the predictor, or attribute-level directions, or nothing."""
+        found = self.predictor()
+        if found is not None:
+            return found
+        measured = self.directions()
+        return (
+            None
+            if measured is None
+            else untrained(measured, generator.codes_of_seeds([0]).cpu().numpy(), shaping_rows(generator))
+        )
+
+
+def _read(file: Path, read: Callable[[Path], Found]) -> Found | None:
+    if not file.exists():
+        return None
+    note_use(file)
+    try:
+        return read(file)
+    except UserError:
+        file.unlink(missing_ok=True)
+        return None
+
+
+def known_predictor(generator: Generator, file: Path | None = None) -> PathPredictor:
+    """Of a file, if one is named; the shipped one of the default generator, or what was learnt of an own one.
+
+    Raises `UserError` where the file is damaged or another generator's, and where nothing was learnt yet.
+    """
+    if file is not None:
+        return predictor.load(file, generator.graph_hash)
+    if generator.graph_hash == GRAPH_HASH:
+        return load_predictor(generator.graph_hash)
+    return _learnt(Kept(generator).predictor(), generator)
+
+
+def known_directions(generator: Generator) -> Directions:
+    """The shipped ones of the default generator, or those of an own one. Raises `UserError` where it was not measured yet."""
+    if generator.graph_hash == GRAPH_HASH:
+        return load_directions(generator.graph_hash)
+    return _learnt(Kept(generator).directions(), generator)
+
+
+def _learnt(found: Found | None, generator: Generator) -> Found:
+    if found is None:
+        raise UserError(
+            f"nothing is learnt yet of the generator {generator.graph_hash[:12]}…: "
+            "run python -m tools.train_predictor --generator FILE first"
+        )
+    return found
+
+
+def check_learnable(generator: Generator) -> None:
+    """Raises `UserError` where the layers are too few to search a face with."""
+    try:
+        shaping_rows(generator)
+        generator.rows_read(FEATURES)
+    except ValueError as error:
+        raise UserError(
+            f"expressions are searched in layers of 64² and {FEATURES}², this generator lacks one ({error})"
+        ) from error
+
+
+def learn(generator: Generator, eyes: Eyes, progress: Progress = lambda _part, _what: None) -> PathPredictor:
+    """The predictor of this generator's faces, from the cache or made now and kept there.
+
+    Takes LEARNT_FACES times seven steps of a search. Raises `UserError` where most pictures show no face, or layers are missing.
+    """
+    check_learnable(generator)
+    kept = Kept(generator)
+    found = kept.predictor()
+    if found is not None:
+        return found
+    measured = kept.directions()
+    if measured is None:
+        seen = directions.observe(generator, eyes, MEASURED_FACES, lambda part, what: progress(MEASURING * part, what))
+        measured = directions.find_directions(generator, seen)
+        measured.save(kept.directions_file)
+    start = untrained(measured, drawn_codes(generator), shaping_rows(generator), COMPONENTS)
+    learning = Amortisation(generator, eyes, start, FittedPreviews(generator), Teaching(each=EACH))
+    if kept.progress_file.exists():
+        try:
+            learning.restore(kept.progress_file)
+        except UserError:
+            kept.progress_file.unlink(missing_ok=True)
+    while (done := learning.seed - FIRST_SEED) < LEARNT_FACES:
+        share = done / LEARNT_FACES
+        progress(MEASURING + (1 - MEASURING) * share, "expressions")
+        learning.step(LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * share)))
+        if learning.seed % SAVED_EVERY == 0:
+            learning.save(kept.progress_file)
+    found = calibrated(learning.trained(), generator, eyes)
+    found.save(kept.predictor_file)
+    kept.progress_file.unlink(missing_ok=True)
+    progress(1.0, "done")
+    return found

@@ -1,0 +1,238 @@
+"""Which picture plays with a generator of the user's own: `seed:N` and the eight seeds after it, keys 1...9, the first on 0.
+
+Its expressions get better while the show runs, each step once and then kept in the user's cache: walks towards other pictures;
+attribute-level directions, once its faces are measured; what a predictor says that learnt on its faces; for the face of the
+start, that with strengths of its own; and what a search finds for it. A generator that draws no faces keeps the walks.
+"""
+
+import logging
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from engine import cache
+from engine.drawn import quick_generator
+from models.errors import UserError
+from models.expression import directions
+from models.expression.directions import NoFacesError
+from models.expression.find import find_paths
+from models.expression.levels import levelled
+from models.expression.own_generator import Kept, check_learnable, learn
+from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.expression.walks import walk_paths
+from models.files import cache_folder, note_use
+from models.judge.eyes import check_eyes, open_eyes
+from models.stylegan.converted import load_generator
+from models.stylegan.generator import Generator
+from realtime.background import Background, give_way
+from realtime.clock import Clock
+from realtime.draw import FaceOnShow
+from realtime.faces import levelled_file, seed_of
+from realtime.settings import Face
+
+log = logging.getLogger(__name__)
+
+KEYS: Final = 9
+PSI: Final = 0.7  # truncation of what is kept without saying so in its name
+TOLD_EVERY: Final = 0.1  # of the work
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the background process is told: which generator, which face of it, what steers, and where the face's paths go."""
+
+    source: Path
+    label: int | None
+    seed: int
+    psi: float
+    networks: Path | None
+    file: Path
+
+
+Learn = Callable[[Work, Any], None]
+"""(work, a shared number that rises to 1): a function of some module's top level, run in a process of its own."""
+
+
+class OwnFaces:
+    """Does for an own generator what `realtime.faces.Faces` does for the default one.
+
+    Raises `UserError` for a name that is not `seed:N`, for a folder of networks that lacks one of those that steer, and for kept
+    paths that belong elsewhere.
+    """
+
+    def __init__(self, settings: Face, source: Path, label: int | None, generator: Generator, clock: Clock, learn: Learn) -> None:
+        """`source` and `label` open the same generator again, in the process that learns."""
+        self._generator, self._clock, self._psi = generator, clock, settings.truncation
+        first = seed_of(settings.name or "seed:0")
+        self._seeds = [(first + key) % 2**32 for key in range(KEYS)]
+        self._kept = Kept(generator)
+        psi = "" if self._psi == PSI else f"-{self._psi:g}"
+        stem = f"{generator.graph_hash[:16]}-{first}{psi}"
+        by = "student" if settings.networks is None else "networks"
+        self._file = cache_folder("paths") / f"{stem}-{by}.safetensors"
+        self._stage = self._reached()
+        self._bank = self._known()
+        self._number = 0
+        self.on_show = FaceOnShow(self._bank[0])
+        self._part = multiprocessing.get_context("spawn").Value("d", 0.0)
+        self._told = 0.0
+        self._background = self._begun(settings, Work(source, label, first, self._psi, settings.networks, self._file), learn)
+
+    @property
+    def name(self) -> str:
+        """Of the picture on show."""
+        return self.on_show.name
+
+    @property
+    def index(self) -> int:
+        """Place of the picture on show, 0...8."""
+        return self._number
+
+    def choose(self, index: int) -> None:
+        """Become number `index` (0...8); -1 is the picture of the start, which is number 0."""
+        self._number = max(index, 0)
+        self.on_show.change(self._bank[self._number], self._clock.now())
+
+    def step(self) -> None:
+        """Take in what the background process found since the last step."""
+        self._take_in(self._clock.now())
+
+    def wait(self) -> None:
+        """Until it has ended; what it found is shown without a fade, as if it had been there before."""
+        if self._background is not None:
+            log.info("waiting until this generator's expressions are learnt, once; --walks plays without")
+        while self._background is not None:
+            self._background.wait(1.0)
+            self._take_in(float("-inf"))
+
+    def close(self) -> None:
+        """End what still runs; it goes on from there the next time."""
+        if self._background is not None:
+            self._background.close()
+
+    def _begun(self, settings: Face, work: Work, learn: Learn) -> Background | None:
+        """The process that learns, where there is something to learn; else a line that says why not."""
+        searched = _searched(self._generator, work.seed).exists()
+        if settings.walks or searched or self._file.exists():
+            if settings.networks is not None:
+                check_eyes(settings.networks)
+            return None
+        try:
+            check_learnable(self._generator)
+            steered_by = check_eyes(settings.networks)
+        except UserError as error:
+            if settings.networks is not None:
+                raise
+            log.info("each emotion leads towards another picture, expressions can't be learnt: %s", error)
+            return None
+        if cache.recall(*_faceless(self._generator.graph_hash)):
+            log.info("this generator draws no faces: each emotion leads towards another of its pictures (docs/generators.md)")
+            return None
+        if not self._kept.predictor_file.exists():
+            log.info(
+                "until its expressions are learnt, in the background, steered by %s, each emotion leads towards another "
+                "picture of this generator (docs/generators.md)",
+                steered_by,
+            )
+        return Background(learn, work, self._part)
+
+    def _take_in(self, t: float) -> None:
+        if self._background is None:
+            return
+        if self._part.value >= self._told + TOLD_EVERY:
+            self._told = self._part.value
+            log.info("learning this generator's expressions: %.0f %%", 100 * self._told)
+        ended = not self._background.running
+        stage = self._reached()
+        if stage != self._stage:
+            self._stage, self._bank = stage, self._known()
+            self.on_show.change(self._bank[self._number], t)
+        if ended:
+            if self._background.failed:
+                log.warning("learning this generator's expressions failed; what was found until then stays")
+            elif cache.recall(*_faceless(self._generator.graph_hash)):
+                log.info("its pictures show no faces: each emotion leads towards another one (docs/generators.md)")
+            else:
+                log.info("%s has its own expressions now", self._bank[0].name)
+            self._background = None
+
+    def _reached(self) -> tuple[bool, ...]:
+        """Which of the steps has left its file."""
+        kept = self._kept
+        files = (kept.directions_file, kept.predictor_file, levelled_file(self._file), self._file)
+        return tuple(file.exists() for file in files)
+
+    def _known(self) -> list[ExpressionPaths]:
+        """The nine pictures with the best that is known of each."""
+        predictor = self._kept.best(self._generator)
+        found = []
+        for number, seed in enumerate(self._seeds):
+            name, ws = f"seed:{seed}", self._generator.broadcast(self._generator.code_of_seed(seed, self._psi))
+            own = _own(self._generator, seed) or (self._of_the_start(name) if number == 0 else None)
+            if own is None:
+                own = walk_paths(self._generator, seed, self._psi) if predictor is None else predictor.paths(ws[0].numpy(), name)
+            found.append(own)
+        return found
+
+    def _of_the_start(self, name: str) -> ExpressionPaths | None:
+        """What the search left, or what is predicted with strengths of its own; a damaged file is removed, to be made anew."""
+        for file in (self._file, levelled_file(self._file)):
+            if not file.exists():
+                continue
+            note_use(file)
+            try:
+                return load_paths(file, self._generator.graph_hash)[name]
+            except (UserError, KeyError) as error:
+                log.warning("the kept expressions of %s can't be read and are searched anew: %s", name, error)
+                file.unlink(missing_ok=True)
+        return None
+
+
+def _searched(generator: Generator, seed: int) -> Path:
+    """Where the expressions of a seed lie that somebody searched for this generator, if there are any."""
+    return cache_folder("paths") / f"{generator.graph_hash[:16]}-{seed}.safetensors"
+
+
+def _own(generator: Generator, seed: int) -> ExpressionPaths | None:
+    searched, name = _searched(generator, seed), f"seed:{seed}"
+    if not searched.exists():
+        return None
+    found = load_paths(searched, generator.graph_hash)
+    if name not in found:
+        raise UserError(f"{searched} should hold the expressions of {name}, it holds {', '.join(found)}: rename or remove it")
+    return found[name]
+
+
+def _faceless(graph_hash: str) -> tuple[str, dict[str, str]]:
+    """Under what it is remembered that a generator draws no faces."""
+    return f"faceless_{graph_hash[:16]}", {"generator": graph_hash, "by": directions.FORMAT}
+
+
+def learn_and_save(work: Work, part: Any) -> None:
+    """Learn the expressions of a generator and search those of one face, each step kept where `OwnFaces` looks for it."""
+    give_way()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+
+    def tell(share: float, _what: str) -> None:
+        part.value = share
+
+    try:
+        generator, eyes = quick_generator(load_generator(work.source, work.label)), open_eyes(work.networks)
+        try:
+            known = learn(generator, eyes, tell)
+        except NoFacesError:
+            cache.remember(*_faceless(generator.graph_hash), True)
+            return
+        ws, name = generator.broadcast(generator.code_of_seed(work.seed, work.psi)).clone(), f"seed:{work.seed}"
+        if not levelled_file(work.file).exists():
+            save_paths(levelled_file(work.file), {name: levelled(generator, known.paths(ws[0].numpy(), name), eyes)})
+        found = find_paths(generator, ws, eyes, predictor=known)
+        save_paths(work.file, {name: replace(found, name=name)})
+    except UserError as error:
+        sys.exit(f"error: {error}")
