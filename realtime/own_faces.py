@@ -9,7 +9,7 @@ import logging
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,11 +23,11 @@ from models.expression import directions
 from models.expression.directions import NoFacesError
 from models.expression.find import find_paths
 from models.expression.levels import levelled
-from models.expression.own_generator import Kept, check_learnable, learn
+from models.expression.own_generator import Kept, best_known, check_learnable, learn
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.expression.walks import walk_paths
 from models.files import cache_folder, note_use
-from models.judge.eyes import check_eyes, open_eyes
+from models.judge.eyes import WHO, check_eyes, open_eyes
 from models.stylegan.converted import load_generator
 from models.stylegan.generator import Generator
 from realtime.background import Background, give_way
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 KEYS: Final = 9
 PSI: Final = 0.7  # truncation of what is kept without saying so in its name
-TOLD_EVERY: Final = 0.1  # of the work
+TOLD_EVERY: Final = 0.05  # of the work
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,13 @@ class OwnFaces:
         self._generator, self._clock, self._psi = generator, clock, settings.truncation
         first = seed_of(settings.name or "seed:0")
         self._seeds = [(first + key) % 2**32 for key in range(KEYS)]
-        self._kept = Kept(generator)
         psi = "" if self._psi == PSI else f"-{self._psi:g}"
         stem = f"{generator.graph_hash[:16]}-{first}{psi}"
-        by = "student" if settings.networks is None else "networks"
-        self._file = cache_folder("paths") / f"{stem}-{by}.safetensors"
+        who = WHO[settings.networks is None]
+        self._kept = Kept(generator, who)
+        self._file = cache_folder("paths") / f"{stem}-{who}.safetensors"
+        self._searched = {} if settings.walks else _searched(generator, self._seeds)
+        self._walks = settings.walks
         self._stage = self._reached()
         self._bank = self._known()
         self._number = 0
@@ -118,8 +120,7 @@ class OwnFaces:
 
     def _begun(self, settings: Face, work: Work, learn: Learn) -> Background | None:
         """The process that learns, where there is something to learn; else a line that says why not."""
-        searched = _searched(self._generator, work.seed).exists()
-        if settings.walks or searched or self._file.exists():
+        if settings.walks or work.seed in self._searched or self._file.exists():
             if settings.networks is not None:
                 check_eyes(settings.networks)
             return None
@@ -136,8 +137,8 @@ class OwnFaces:
             return None
         if not self._kept.predictor_file.exists():
             log.info(
-                "until its expressions are learnt, in the background, steered by %s, each emotion leads towards another "
-                "picture of this generator (docs/generators.md)",
+                "each emotion leads towards another picture until this generator's expressions are learnt in the background, "
+                "steered by %s (docs/generators.md)",
                 steered_by,
             )
         return Background(learn, work, self._part)
@@ -170,18 +171,24 @@ class OwnFaces:
 
     def _known(self) -> list[ExpressionPaths]:
         """The nine pictures with the best that is known of each."""
-        predictor = self._kept.best(self._generator)
-        found = []
-        for number, seed in enumerate(self._seeds):
-            name, ws = f"seed:{seed}", self._generator.broadcast(self._generator.code_of_seed(seed, self._psi))
-            own = _own(self._generator, seed) or (self._of_the_start(name) if number == 0 else None)
-            if own is None:
-                own = walk_paths(self._generator, seed, self._psi) if predictor is None else predictor.paths(ws[0].numpy(), name)
-            found.append(own)
-        return found
+        predictor = None if self._walks else best_known(self._generator)
 
-    def _of_the_start(self, name: str) -> ExpressionPaths | None:
-        """What the search left, or what is predicted with strengths of its own; a damaged file is removed, to be made anew."""
+        def known(seed: int) -> ExpressionPaths:
+            if predictor is None:
+                return walk_paths(self._generator, seed, self._psi)
+            ws = self._generator.broadcast(self._generator.code_of_seed(seed, self._psi))
+            return predictor.paths(ws[0].numpy(), f"seed:{seed}")
+
+        first = None if self._walks else self._of_the_start()
+        others = [self._searched.get(seed) or known(seed) for seed in self._seeds]
+        return others if first is None else [first, *others[1:]]
+
+    def _of_the_start(self) -> ExpressionPaths | None:
+        """What was searched, or is predicted with strengths of its own; a damaged file is removed, to be made anew."""
+        first = self._seeds[0]
+        if first in self._searched:
+            return self._searched[first]
+        name = f"seed:{first}"
         for file in (self._file, levelled_file(self._file)):
             if not file.exists():
                 continue
@@ -194,19 +201,18 @@ class OwnFaces:
         return None
 
 
-def _searched(generator: Generator, seed: int) -> Path:
-    """Where the expressions of a seed lie that somebody searched for this generator, if there are any."""
-    return cache_folder("paths") / f"{generator.graph_hash[:16]}-{seed}.safetensors"
-
-
-def _own(generator: Generator, seed: int) -> ExpressionPaths | None:
-    searched, name = _searched(generator, seed), f"seed:{seed}"
-    if not searched.exists():
-        return None
-    found = load_paths(searched, generator.graph_hash)
-    if name not in found:
-        raise UserError(f"{searched} should hold the expressions of {name}, it holds {', '.join(found)}: rename or remove it")
-    return found[name]
+def _searched(generator: Generator, seeds: Sequence[int]) -> dict[int, ExpressionPaths]:
+    """The expressions that somebody searched for this generator, of those seeds that have some."""
+    found = {}
+    for seed in seeds:
+        file, name = cache_folder("paths") / f"{generator.graph_hash[:16]}-{seed}.safetensors", f"seed:{seed}"
+        if not file.exists():
+            continue
+        faces = load_paths(file, generator.graph_hash)
+        if name not in faces:
+            raise UserError(f"{file} should hold the expressions of {name}, it holds {', '.join(faces)}: rename or remove it")
+        found[seed] = faces[name]
+    return found
 
 
 def _faceless(graph_hash: str) -> tuple[str, dict[str, str]]:

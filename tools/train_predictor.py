@@ -119,7 +119,7 @@ def _learn_own(options: argparse.Namespace) -> None:
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("", total=1.0)
         learn(generator, eyes, lambda part, what: bars.update(bar, completed=part, description=what))
-    print(f"learnt: {Kept(generator).predictor_file}")
+    print(f"learnt: {Kept(generator, eyes.name).predictor_file}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from models.expression.predictor import PathPredictor, untrained
 from models.expression.preview import FEATURES, Generator
 from models.expression.rows import shaping_rows
 from models.files import cache_folder, note_use
-from models.judge.eyes import Eyes
+from models.judge.eyes import WHO, Eyes
 from models.stylegan.default import GRAPH_HASH
 
 MEASURED_FACES: Final = 200
@@ -34,11 +34,11 @@ Progress = Callable[[float, str], None]
 
 
 class Kept:
-    """Where in the user's cache lies what is found for a generator."""
+    """Where in the user's cache lies what is found for a generator, steered by one of `WHO`."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, who: str) -> None:
         """Raises `UserError` where there is no place for it."""
-        stem = cache_folder("predictors") / generator.graph_hash[:16]
+        stem = cache_folder("predictors") / f"{generator.graph_hash[:16]}-{who}"
         self._hash = generator.graph_hash
         self.directions_file = Path(f"{stem}-directions.safetensors")
         self.progress_file = Path(f"{stem}-progress.safetensors")
@@ -52,17 +52,19 @@ class Kept:
         """None where there is none, or a damaged one, which is removed to be made anew."""
         return _read(self.predictor_file, lambda file: predictor.load(file, self._hash))
 
-    def best(self, generator: Generator) -> PathPredictor | None:
-        """What predicts, as far as it has got: the predictor, or attribute-level directions, or nothing."""
-        found = self.predictor()
-        if found is not None:
-            return found
-        measured = self.directions()
-        return (
-            None
-            if measured is None
-            else untrained(measured, generator.codes_of_seeds([0]).cpu().numpy(), shaping_rows(generator))
-        )
+
+def best_known(generator: Generator) -> PathPredictor | None:
+    """What predicts an own generator's faces, as far as it has got: a predictor, or attribute-level directions, or nothing."""
+    kept = [Kept(generator, who) for who in WHO]
+    for one in kept:
+        learnt = one.predictor()
+        if learnt is not None:
+            return learnt
+    for one in kept:
+        measured = one.directions()
+        if measured is not None:
+            return untrained(measured, generator.codes_of_seeds([0]).cpu().numpy(), shaping_rows(generator))
+    return None
 
 
 def _read(file: Path, read: Callable[[Path], Found]) -> Found | None:
@@ -85,23 +87,25 @@ def known_predictor(generator: Generator, file: Path | None = None) -> PathPredi
         return predictor.load(file, generator.graph_hash)
     if generator.graph_hash == GRAPH_HASH:
         return load_predictor(generator.graph_hash)
-    return _learnt(Kept(generator).predictor(), generator)
+    return _learnt(generator, Kept.predictor)
 
 
 def known_directions(generator: Generator) -> Directions:
     """The shipped ones of the default generator, or those of an own one. Raises `UserError` where it was not measured yet."""
     if generator.graph_hash == GRAPH_HASH:
         return load_directions(generator.graph_hash)
-    return _learnt(Kept(generator).directions(), generator)
+    return _learnt(generator, Kept.directions)
 
 
-def _learnt(found: Found | None, generator: Generator) -> Found:
-    if found is None:
-        raise UserError(
-            f"nothing is learnt yet of the generator {generator.graph_hash[:12]}…: "
-            "run python -m tools.train_predictor --generator FILE first"
-        )
-    return found
+def _learnt(generator: Generator, read: Callable[[Kept], Found | None]) -> Found:
+    for who in WHO:
+        found = read(Kept(generator, who))
+        if found is not None:
+            return found
+    raise UserError(
+        f"nothing is learnt yet of the generator {generator.graph_hash[:12]}…: "
+        "run python -m tools.train_predictor --generator FILE first"
+    )
 
 
 def check_learnable(generator: Generator) -> None:
@@ -121,7 +125,7 @@ def learn(generator: Generator, eyes: Eyes, progress: Progress = lambda _part, _
     Takes LEARNT_FACES times seven steps of a search. Raises `UserError` where most pictures show no face, or layers are missing.
     """
     check_learnable(generator)
-    kept = Kept(generator)
+    kept = Kept(generator, eyes.name)
     found = kept.predictor()
     if found is not None:
         return found

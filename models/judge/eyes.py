@@ -14,6 +14,7 @@ from models.judge.steer import PublishedNetworks, Steering
 from models.judge.student import StudentSteering, load_student
 
 Levels = tuple[float, float, float]
+WHO: Final = ("networks", "student")  # steers; what the first found comes before what the second did
 
 # How slight, clear and full look to those that steer, with DIR and without: as `python -m tools.find_levels` printed of faces of
 # an earlier predictor; full anger and fear 0.8 less, for the person's sake (docs/expression.md).
@@ -42,6 +43,7 @@ class Eyes:
     levels        emotion → log-odds, the mean of both networks, at which it is slight, clear and full
     same_person   cosine from which on the steering embedding sees the same person
     trusted       the part of what is found that counts, 0…1; the rest is what is predicted without a search
+    name          one of `WHO`, for files of what was found
     """
 
     steering: Steering
@@ -49,6 +51,7 @@ class Eyes:
     levels: Mapping[str, Levels] = field(default_factory=lambda: LEVELS)
     same_person: float = 0.88
     trusted: float = 1.0
+    name: str = WHO[0]
 
 
 def open_eyes(networks: Path | None) -> Eyes:
@@ -64,7 +67,7 @@ def open_eyes(networks: Path | None) -> Eyes:
 
 def students_eyes(steering: Steering, detect: Callable[[Picture], FaceBox]) -> Eyes:
     """Of a student, trusted as far as it deserves."""
-    return Eyes(steering, detect, STUDENT_LEVELS, STUDENT_SAME_PERSON, STUDENT_TRUSTED)
+    return Eyes(steering, detect, STUDENT_LEVELS, STUDENT_SAME_PERSON, STUDENT_TRUSTED, WHO[1])
 
 
 def check_eyes(networks: Path | None) -> str:

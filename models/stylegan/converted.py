@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,20 +66,11 @@ def load_generator(path: Path, label: int | None = None) -> Generator:
 def convert(path: Path, folder: Path, label: int | None = None) -> dict[str, Any]:
     """Read the checkpoint `path` and write `folder`, whole or not at all; returns the manifest. Raises `UserError`."""
     with folder_written_beside(folder) as beside:
-        return _write(beside, read_checkpoint(path, label), {"name": path.name, "sha256": sha256_of(path)})
-
-
-def save_generator(folder: Path, config: Config, tensors: Mapping[str, Tensor], made_by: str) -> dict[str, Any]:
-    """Write a generator that no file was read for, as `convert` does. Raises `UserError`."""
-    with folder_written_beside(folder) as beside:
-        return _write(beside, Checkpoint(config, dict(tensors), None), {"name": made_by})
-
-
-def _write(folder: Path, checkpoint: Checkpoint, source: dict[str, str]) -> dict[str, Any]:
-    manifest = _manifest(checkpoint, source)
-    save_file(checkpoint.tensors, folder / WEIGHTS, metadata={"format": FORMAT})
-    (folder / WEIGHTS).chmod(0o644)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        checkpoint = read_checkpoint(path, label)
+        manifest = _manifest(checkpoint, path)
+        save_file(checkpoint.tensors, beside / WEIGHTS, metadata={"format": FORMAT})
+        (beside / WEIGHTS).chmod(0o644)
+        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
 
 
@@ -123,7 +113,7 @@ def _check_shapes(tensors: dict[str, Tensor], expected: dict[str, tuple[int, ...
             raise Refused(f"the tensor {name} should have the shape {expected.get(name)} in float32, got {found}")
 
 
-def _manifest(checkpoint: Checkpoint, source: dict[str, str]) -> dict[str, Any]:
+def _manifest(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     config, w_avg = checkpoint.config, checkpoint.tensors[W_AVG]
     generator = build(config, checkpoint.tensors)
     architecture: str = config.architecture
@@ -138,7 +128,7 @@ def _manifest(checkpoint: Checkpoint, source: dict[str, str]) -> dict[str, Any]:
         "w_dim": config.w_dim,
         "num_ws": generator.num_ws,
         "graph_hash": generator.graph_hash,
-        "source": source,
+        "source": {"name": path.name, "sha256": sha256_of(path)},
         "licence": checkpoint.licence,
         "config": config.model_dump(),
         "w_avg": w_avg.tolist(),

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def learn_step_by_step(work: Work, part: Any) -> None:
     own_generator.cache_folder = lambda name: folder
     known = untrained(directions(generator), generator.codes_of_seeds([0]).numpy(), slice(1, 4))
     face = known.paths(rest_of(generator, work.seed, work.psi), f"seed:{work.seed}")
-    kept = Kept(generator)
+    kept = Kept(generator, "student")
     steps = {
         "directions": lambda: directions(generator).save(kept.directions_file),
         "predictor": lambda: stronger(known, 2).save(kept.predictor_file),
@@ -62,6 +63,14 @@ def learn_step_by_step(work: Work, part: Any) -> None:
             time.sleep(0.02)
         part.value = (number + 1) / len(steps)
         take()
+
+
+def learnt_before(cache: Path, seed: int) -> None:
+    """All steps, in this process."""
+    for step in ("directions", "predictor", "strengths", "search"):
+        (cache / step).touch()
+    file = cache / f"{reference_generator(SG2).graph_hash[:16]}-{seed}-student.safetensors"
+    learn_step_by_step(Work(Path("own.pkl"), None, seed, 0.7, None, file), SimpleNamespace())
 
 
 def find_no_faces(work: Work, part: Any) -> None:
@@ -160,9 +169,7 @@ def test_a_choice_is_kept_when_something_better_is_found(cache: Path) -> None:
 
 
 def test_another_truncation_is_another_face(cache: Path) -> None:
-    for step in ("directions", "predictor", "strengths", "search"):
-        (cache / step).touch()
-    opened(Face(name="seed:5"), learn_step_by_step).wait()
+    learnt_before(cache, 5)
     other = opened(Face(name="seed:5", truncation=0.5), learn_step_by_step)
     assert happiness(other) == pytest.approx(1.0, rel=1e-2), "predicted"
     other.wait()
@@ -180,6 +187,14 @@ def test_a_generator_without_faces_walks_and_is_not_asked_again(cache: Path, cap
     opened(Face(), fail).wait()
     assert "this generator draws no faces" in caplog.text
     assert "failed" not in caplog.text
+
+
+def test_walks_are_played_whatever_was_learnt(cache: Path) -> None:
+    generator = reference_generator(SG2)
+    learnt_before(cache, 5)
+    save_paths(cache / f"{generator.graph_hash[:16]}-5.safetensors", {"seed:5": times(walk_paths(generator, 5), 2)})
+    ws = opened(Face(name="seed:5", walks=True)).on_show.ws(0.0, HAPPY, 1.0, {})
+    assert np.allclose(ws, walk_paths(generator, 5).blend(HAPPY), atol=1e-4)
 
 
 def test_what_fails_leaves_what_was_found(caplog: pytest.LogCaptureFixture) -> None:

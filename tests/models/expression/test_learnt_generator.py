@@ -1,5 +1,6 @@
 """What is found once for an own generator: in steps that are kept, gone on from, and made anew where they are damaged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from reference_generators import reference_generator
 from models.errors import UserError
 from models.expression import amortised, own_generator
 from models.expression.directions import NoFacesError
-from models.expression.own_generator import Kept, check_learnable, learn
+from models.expression.own_generator import Kept, best_known, check_learnable, known_predictor, learn
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +34,15 @@ class StoppedError(Exception):
 
 def test_steps_are_kept_and_the_end_is_taken_from_the_cache(small: Path) -> None:
     generator, parts = Painted(), list[float]()
-    assert Kept(generator).best(generator) is None
+    assert best_known(generator) is None
     learnt = learn(generator, EYES, lambda part, _what: parts.append(part))
     assert parts == sorted(parts)
     assert (parts[0], parts[-1]) == (0, 1)
     assert sorted(path.name for path in small.iterdir()) == [
-        "eeeeeeeeeeeeeeee-directions.safetensors",
-        "eeeeeeeeeeeeeeee-predictor.safetensors",
+        "eeeeeeeeeeeeeeee-networks-directions.safetensors",
+        "eeeeeeeeeeeeeeee-networks-predictor.safetensors",
     ]
-    known = Kept(generator).best(generator)
+    known = best_known(generator)
     assert known is not None
     again = learn(generator, EYES, lambda part, what: pytest.fail(f"{what} is known"))
     for name, matrix in learnt.matrices.items():
@@ -58,7 +59,7 @@ def test_what_was_stopped_goes_on(small: Path) -> None:
 
     with pytest.raises(StoppedError):
         learn(generator, EYES, stop)
-    measured = Kept(generator).best(generator)
+    measured = best_known(generator)
     assert measured is not None, "directions are shown until a predictor is there"
     assert not measured.matrices["happy"][..., 1:].any()
     parts: list[float] = []
@@ -69,10 +70,10 @@ def test_what_was_stopped_goes_on(small: Path) -> None:
 @pytest.mark.parametrize("damaged", ["directions", "progress", "predictor"])
 def test_a_damaged_step_is_made_anew(small: Path, damaged: str) -> None:
     generator = Painted()
-    file = getattr(Kept(generator), f"{damaged}_file")
+    file = getattr(Kept(generator, EYES.name), f"{damaged}_file")
     file.write_bytes(b"cut short")
     learn(generator, EYES)
-    assert Kept(generator).predictor() is not None
+    assert Kept(generator, EYES.name).predictor() is not None
     assert not file.exists() or file.read_bytes() != b"cut short"
 
 
@@ -100,3 +101,16 @@ def test_faces_that_are_not_seen_now_and_then_are_left_out() -> None:
 def test_too_few_layers_are_named() -> None:
     with pytest.raises(UserError, match=r"layers of 64² and 128², this generator lacks one"):
         check_learnable(reference_generator("sg2-32"))
+
+
+def test_what_networks_taught_comes_before_what_the_student_did() -> None:
+    generator = Painted()
+    with pytest.raises(UserError, match="nothing is learnt yet"):
+        known_predictor(generator)
+    for who, places in (("student", 0.5), ("networks", 0.25)):
+        learnt = learn(generator, replace(EYES, name=who))
+        learnt.places["sad"][0] = places
+        learnt.save(Kept(generator, who).predictor_file)
+        for known in (known_predictor(generator), best_known(generator)):
+            assert known is not None
+            assert known.places["sad"][0] == places
