@@ -50,6 +50,7 @@ from models.stylegan.pixels import QUALITIES, sizes_of, ways_of
 from tools import first_frame
 from tools.nvidia import first_gpu_while
 from tools.nvidia_code import Draw, open_nvidia
+from tools.ranges import whole
 
 EQUAL: Final = 99.0  # dB, of pictures without any difference
 
@@ -159,7 +160,7 @@ def row(result: dict[str, Any]) -> str:
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, nargs="+", metavar="N", help="widths in pixels (default all)")
+    parser.add_argument("--size", type=whole("--size"), nargs="+", metavar="N", help="widths in pixels (default all)")
     parser.add_argument(
         "--quality", nargs="+", default=["fine"], choices=QUALITIES, help="of the default generator (default fine)"
     )
@@ -167,13 +168,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--nvidia", type=Path, metavar="DIR", help="the peer of your own generator: a checkout of NVIDIA's code, which is run"
     )
-    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    parser.add_argument(
+        "--label", type=whole("--label", 0), metavar="N", help="the class to draw, of a class-conditional generator"
+    )
     parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
-    parser.add_argument("--frames", type=int, default=40, help="frames of each way and size (default 40)")
+    parser.add_argument("--frames", type=whole("--frames"), default=40, help="frames of each way and size (default 40)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
     args = parser.parse_args(arguments)
-    if args.frames < 1:
-        raise UserError(f"at least one frame has to be drawn, not {args.frames}; leave --frames away for 40")
     generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
     peer, peer_description = open_peer_of(generator, args.nvidia)
     if not args.json:

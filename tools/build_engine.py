@@ -13,13 +13,18 @@ from engine.tensorrt import engine_file
 from models.errors import exit_on_user_error
 from models.stylegan.pixels import QUALITIES, Pixels, sizes_of
 from tools.chosen_generator import add_options, chosen_generator
+from tools.ranges import whole
 
 
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--size", type=int, nargs="+", metavar="N", help="width of the picture in pixels (default: the largest there is)"
+        "--size",
+        type=whole("--size"),
+        nargs="+",
+        metavar="N",
+        help="width of the picture in pixels (default: the largest there is)",
     )
     parser.add_argument("--quality", default="fine", choices=QUALITIES, help="how the default generator draws it (default fine)")
     add_options(parser)

@@ -6,6 +6,7 @@ from pathlib import Path
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
+from tools.ranges import whole
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +14,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generator", type=Path, metavar="FILE|FOLDER", help="one of your own (docs/generators.md); default: the one that ships"
     )
-    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    parser.add_argument(
+        "--label", type=whole("--label", 0), metavar="N", help="the class to draw, of a class-conditional generator"
+    )
 
 
 def chosen_generator(options: argparse.Namespace) -> Generator:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from models.errors import exit_on_user_error
 from models.stylegan.converted import convert
+from tools.ranges import whole
 
 
 @exit_on_user_error
@@ -20,7 +21,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, metavar="FILE", help="a .pkl of NVIDIA's or a .pt of rosinality's")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a folder that is not there yet")
-    parser.add_argument("--label", type=int, metavar="N", help="the class to draw, of a class-conditional generator")
+    parser.add_argument(
+        "--label", type=whole("--label", 0), metavar="N", help="the class to draw, of a class-conditional generator"
+    )
     options = parser.parse_args(arguments)
     manifest = convert(options.file, options.out, options.label)
     print(

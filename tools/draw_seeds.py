@@ -20,6 +20,7 @@ from models.stylegan.seeds import LAST_SEED, seed_in
 from models.stylegan.stylegan2 import StyleGan2
 from models.stylegan.stylegan3 import StyleGan3
 from tools.chosen_generator import add_options, chosen_generator
+from tools.ranges import real, whole
 
 MOST_SEEDS: Final = 100_000
 
@@ -95,17 +96,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", required=True, metavar="A-B,C…", help="which pictures")
     add(
         "--truncation",
-        type=float,
+        type=real("--truncation", -2, 2),
         default=0.7,
         metavar="PSI",
         help="1 leaves the pictures as they are, 0 is the mean (%(default)s)",
     )
-    add("--cutoff", type=int, metavar="N", help="truncate the first N rows only (default: all)")
+    add("--cutoff", type=whole("--cutoff", 0), metavar="N", help="truncate the first N rows only (default: all)")
     add("--noise", choices=["const", "none", "random"], default="const", help="StyleGAN2's noise (%(default)s)")
     add("--mix", type=_seed, metavar="SEED", help="take the fine rows from this seed")
-    add("--crossover", type=int, metavar="N", help="the first row that is taken from it (default: half of them)")
-    add("--rotate", type=float, default=0.0, metavar="DEGREES", help="anticlockwise, StyleGAN3 only")
-    add("--shift", type=float, nargs=2, default=[0.0, 0.0], metavar=("X", "Y"), help="in picture widths, StyleGAN3 only")
+    add(
+        "--crossover",
+        type=whole("--crossover", 0),
+        metavar="N",
+        help="the first row that is taken from it (default: half of them)",
+    )
+    add("--rotate", type=real("--rotate", -360, 360), default=0.0, metavar="DEGREES", help="anticlockwise, StyleGAN3 only")
+    add(
+        "--shift",
+        type=real("--shift", -10, 10),
+        nargs=2,
+        default=[0.0, 0.0],
+        metavar=("X", "Y"),
+        help="in picture widths, StyleGAN3 only",
+    )
     add("--out", type=Path, required=True, metavar="FOLDER", help="where the PNG files go")
     return parser
 

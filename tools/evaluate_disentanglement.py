@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.choose import open_backend
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
 from models.judge.crops import Picture
 from models.judge.landmarks import pose
@@ -24,6 +24,7 @@ from models.judge.measure import AgeAndGender, Detector, Fer, Landmarks, SFace
 from models.labels import EMOTIONS
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
+from tools.ranges import whole
 
 SIDE: Final = 256  # pixels of the pictures that are judged
 OLD: Final = 40.0  # years: young or not, as the paper's attribute
@@ -44,8 +45,6 @@ class Labels(NamedTuple):
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if options.steps < 1:
-        raise UserError(f"a walk has at least one step, got {options.steps}: give --steps 10")
     torch.set_num_threads(1)
     judge = Labeller(options.networks)
     generator = chosen_generator(options)
@@ -102,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.evaluate_disentanglement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     judged_faces.add_options(parser)
-    parser.add_argument("--steps", type=int, default=10, metavar="N", help="of each walk (%(default)s)")
+    parser.add_argument("--steps", type=whole("--steps"), default=10, metavar="N", help="of each walk (%(default)s)")
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     return parser
 

@@ -38,6 +38,7 @@ from tools.emotion_conditions import CONDITIONS, NO_VOICE
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.emotion_figures import binary_recall, calibration_error, confusion, reliability, unweighted_average_recall
 from tools.emotion_networks import Networks
+from tools.ranges import THREADS, whole
 from tools.spread import spread
 
 HOP: Final = EmotionClassifier.HOP
@@ -202,8 +203,8 @@ def add_extras(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timing", action="store_true", help="also talks of changing and of steady emotion, and neutral talk")
     parser.add_argument("--non-speech", action="store_true", help="also " + ", ".join(NO_VOICE))
     parser.add_argument("--everything", action="store_true", help="all of these")
-    parser.add_argument("--voices", type=int, default=8, metavar="N", help="of each corpus, for talks (default: 8)")
-    parser.add_argument("--changes", type=int, default=5, metavar="N", help="of emotion, per voice (default: 5)")
+    parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="of each corpus, for talks (default: 8)")
+    parser.add_argument("--changes", type=whole("--changes"), default=5, metavar="N", help="of emotion, per voice (default: 5)")
 
 
 @exit_on_user_error
@@ -216,13 +217,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--known-voice", action="store_true", help=f"let it hear {_KNOWN_SECONDS:.0f} s of the speaker's other clips first"
     )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth clip")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument("--every", type=whole("--every"), default=1, metavar="N", help="only every Nth clip")
+    parser.add_argument("--jobs", type=whole("--jobs", 1, THREADS), default=1, metavar="N", help="processes")
     add_extras(parser)
     args = parser.parse_args(argv)
-    for name in ("every", "jobs", "voices", "changes"):
-        if getattr(args, name) < 1:
-            raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
     if args.json:
         make_folder(args.json.parent)
     console = Console()

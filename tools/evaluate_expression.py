@@ -30,6 +30,7 @@ from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
 from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
+from tools.ranges import THREADS, real, whole
 from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
 
@@ -116,15 +117,19 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.evaluate_expression", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     judged_faces.add_options(parser)
-    parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
+    parser.add_argument(
+        "--strength", type=real("--strength", 0, 1.5), default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)"
+    )
     parser.add_argument(
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, and measure what it moves"
     )
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
-    parser.add_argument("--worst", type=int, default=0, metavar="N", help="only the N worst faces on the sheet")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    parser.add_argument("--worst", type=whole("--worst", 0), default=0, metavar="N", help="only the N worst faces on the sheet")
+    parser.add_argument(
+        "--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)"
+    )
     return parser
 
 

@@ -40,6 +40,7 @@ from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import QUALITIES, SIZES, Quality, ways_of
+from tools.ranges import whole
 from tools.render_emotions import write_picture
 
 FIRST_SEED: Final = 50_000
@@ -109,8 +110,6 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
-    if args.faces < 1:
-        raise UserError(f"at least one face has to be drawn, not {args.faces}; leave --faces away for 24")
     generator = load_default_generator()
     judges = Judges(args.networks) if args.networks else None
     ways = ways_of(generator, args.size, args.quality)
@@ -159,9 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate_pixels", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), choices=SIZES, help="widths in pixels (default all)")
+    parser.add_argument(
+        "--size", type=whole("--size"), nargs="+", default=list(SIZES), choices=SIZES, help="widths in pixels (default all)"
+    )
     parser.add_argument("--quality", nargs="+", default=["fine"], choices=QUALITIES, help="(default fine)")
-    parser.add_argument("--faces", type=int, default=24, metavar="N", help="faces that nothing was fitted to (%(default)s)")
+    parser.add_argument(
+        "--faces", type=whole("--faces"), default=24, metavar="N", help="faces that nothing was fitted to (%(default)s)"
+    )
     parser.add_argument(
         "--backend", default="auto", choices=["auto", *BACKENDS], help="what draws them (%(default)s: as a show here)"
     )

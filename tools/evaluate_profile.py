@@ -34,6 +34,7 @@ from tools.emotion_corpus import Clip, decode, read_corpus
 from tools.emotion_figures import calibration_error, unweighted_average_recall
 from tools.emotion_networks import Networks
 from tools.evaluate_emotion import hear
+from tools.ranges import THREADS, whole
 from tools.spread import spread
 
 KINDS: Final = ("none", "plain", "guided", "another's", "hers and another's")
@@ -199,10 +200,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="or a folder of tools/emotion_corpus.py")
     emotion_networks.add_options(parser)
     parser.add_argument("--corpora", nargs="+", default=["ravdess", "nemo"], metavar="NAME", help="default: ravdess nemo")
-    parser.add_argument("--clips", type=int, default=12, metavar="N", help="at most, per speaker and emotion, to be heard")
+    parser.add_argument(
+        "--clips", type=whole("--clips"), default=12, metavar="N", help="at most, per speaker and emotion, to be heard"
+    )
     parser.add_argument("--other-texts", action="store_true", help="enrol with one sentence's text, be heard with others")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of clips")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0, help="of the choice of clips")
+    parser.add_argument("--jobs", type=whole("--jobs", 1, THREADS), default=1, metavar="N", help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
     if args.json:

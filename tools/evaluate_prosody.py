@@ -24,6 +24,7 @@ from models.emotion.prosody import HOP, ProsodyTracker
 from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
+from tools.ranges import THREADS, whole
 from tools.spread import spread
 
 GROSS: Final = 0.2
@@ -85,14 +86,12 @@ def nothing() -> None:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="or a folder of tools/emotion_corpus.py")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth clip")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument("--every", type=whole("--every"), default=1, metavar="N", help="only every Nth clip")
+    parser.add_argument("--jobs", type=whole("--jobs", 1, THREADS), default=1, metavar="N", help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
     if importlib.util.find_spec("librosa") is None:
         raise UserError("the reference for pitch needs librosa; run: pip install librosa")
-    if args.every < 1 or args.jobs < 1:
-        raise UserError("--every and --jobs must be at least 1")
     if args.json:
         make_folder(args.json.parent)
     clips, complaints = read_corpus(args.manifest)

@@ -24,7 +24,7 @@ from rich.progress import Progress
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.trained import Trained
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
@@ -36,6 +36,7 @@ from tools.emotion_examples import test_windows
 from tools.emotion_networks import few_voices, network_name, read_network
 from tools.emotion_study import Study, folds
 from tools.evaluate_emotion import robustness
+from tools.ranges import THREADS, whole
 from tools.train_emotion import MODES, Floats, table, verdicts
 
 PLAIN: Final = "as it is"
@@ -77,14 +78,11 @@ def main(argv: list[str] | None = None) -> int:
         help="of train_emotion; features of the changed sounds are kept there",
     )
     parser.add_argument("--strangers", choices=emotion_networks.CHOICES, nargs="+", default=list(emotion_networks.CHOICES))
-    parser.add_argument("--voices", type=int, default=8, metavar="N", help="at most, of each corpus")
-    parser.add_argument("--clips", type=int, default=60, metavar="N", help="at most, of each voice")
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="at most, of each corpus")
+    parser.add_argument("--clips", type=whole("--clips"), default=60, metavar="N", help="at most, of each voice")
+    parser.add_argument("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
-    for name in ("voices", "clips", "threads"):
-        if getattr(args, name) < 1:
-            raise UserError(f"--{name} must be at least 1, got {getattr(args, name)}")
     if args.json:
         make_folder(args.json.parent)
     torch.set_num_threads(args.threads)

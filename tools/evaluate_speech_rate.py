@@ -20,6 +20,7 @@ from models.emotion.prosody import HOP, ProsodyTracker
 from models.emotion.syllables import SECONDS
 from models.errors import UserError, exit_on_user_error
 from tools.emotion_corpus import Sound, decode
+from tools.ranges import whole
 
 VOWELS: Final = {"pl": "[aąeęioóuy]", "tr": "[aeıioöuü]"}
 _SOFT: Final = re.compile("i(?=[aąeęoóu])")  # in Polish it only softens the consonant before
@@ -51,10 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--manifest", type=Path, required=True, metavar="FILE.csv", help="columns path, corpus, language, sentence"
     )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth clip")
+    parser.add_argument("--every", type=whole("--every"), default=1, metavar="N", help="only every Nth clip")
     args = parser.parse_args(argv)
-    if args.every < 1:
-        raise UserError(f"--every must be at least 1, got {args.every}")
     try:
         with args.manifest.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row.get("path") and written(row)]

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.choose import open_backend
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
 from models.expression.paths import ExpressionPaths
 from models.files import make_folder, written_beside
@@ -26,6 +26,7 @@ from models.judge.measure import Detector, Fer
 from models.labels import EMOTIONS
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
+from tools.ranges import whole
 
 SIDE: Final = 256  # pixels of the pictures that are judged
 LEVELS: Final = {"slight": 1 / 3, "clear": 2 / 3, "full": 1.0}
@@ -39,8 +40,6 @@ Floats = NDArray[np.float64]
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if options.steps < 1:
-        raise UserError(f"a walk has at least one step, got {options.steps}: give --steps 20")
     torch.set_num_threads(1)
     detect, fer = Detector(options.networks), Fer(options.networks)
     generator = chosen_generator(options)
@@ -129,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.evaluate_strength", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     judged_faces.add_options(parser)
-    parser.add_argument("--steps", type=int, default=20, metavar="N", help="of the walk from neutral to full (%(default)s)")
+    parser.add_argument(
+        "--steps", type=whole("--steps"), default=20, metavar="N", help="of the walk from neutral to full (%(default)s)"
+    )
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures and every walk")
     return parser

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import exit_on_user_error
+from tools.ranges import whole
 
 
 def measured(size: int, quality: str, backend: str, generator: Path | None, label: int | None) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.first_frame", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--size", type=int, required=True, metavar="N", help="width in pixels")
+    parser.add_argument("--size", type=whole("--size"), required=True, metavar="N", help="width in pixels")
     parser.add_argument("--quality", default="fine", choices=QUALITIES, help="of the default generator (%(default)s)")
     parser.add_argument("--backend", default="auto", help="(%(default)s)")
     add_options(parser)

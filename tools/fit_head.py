@@ -41,6 +41,7 @@ from models.stylegan.mobile import Block, MobileStyleGAN
 from models.stylegan.slow_colour import CELL, REACH, REACH_WITH_REST
 from tools.descent import cosine_pace, descend, share_kept
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
+from tools.ranges import THREADS, real, whole
 
 CROP: Final = 64  # of the 128 positions that the hidden layers work at
 BATCH: Final = 8
@@ -376,20 +377,24 @@ def resumed(material: Material, kept: Path, *, shipped: bool = False) -> Fit:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
-    parser.add_argument("--minutes", type=float, default=60, help="how long to fit in all; 0 only measures (default 60)")
+    parser.add_argument(
+        "--minutes", type=real("--minutes", 0, 1e6), default=60, help="how long to fit in all; 0 only measures (default 60)"
+    )
     parser.add_argument(
         "--shipped",
         action="store_true",
         help="a new fit begins with the weights there are, and layers that they lack; not with a guess",
     )
-    parser.add_argument("--faces", type=int, default=1500, help="how many faces to draw (default 1500)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
+    parser.add_argument(
+        "--faces", type=whole("--faces", HELD_OUT + BATCH + 1), default=1500, help="how many faces to draw (default 1500)"
+    )
+    parser.add_argument(
+        "--threads", type=whole("--threads", 1, THREADS), default=os.cpu_count(), help="processor threads (default all)"
+    )
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")
     parser.add_argument("--networks", type=Path, help="folder of the judging networks: also ask them whether they notice")
     parser.add_argument("--sheet", type=Path, help="also write held-out faces side by side to this .png")
     args = parser.parse_args(arguments)
-    if args.faces <= HELD_OUT + BATCH or args.minutes < 0 or args.threads < 1:
-        raise UserError(f"more than {HELD_OUT + BATCH} faces, threads of at least 1 and no negative time are needed")
     torch.set_num_threads(args.threads)
     design = DESIGNS[args.head]
     work = args.work or cache_folder("head")

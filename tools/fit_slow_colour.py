@@ -22,7 +22,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.files import cache_folder
 from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
@@ -31,6 +31,7 @@ from models.stylegan.slow_colour import CELL, SlowColour, averages
 from tools.descent import cosine_pace, descend, share_kept
 from tools.fit_head import OPPONENT, Material, measure
 from tools.head_pairs import HELD_OUT, draw_pairs
+from tools.ranges import THREADS, real, whole
 
 BATCH: Final = 16
 CROP: Final = 16  # squares to a crop's side
@@ -76,8 +77,8 @@ def in_squares(head: Head, material: Material) -> Squares:
         x, styles = head.scaled(features[None].float(), material.styles[i : i + 1])
         pixels = target.shape[-1] // side
         found = (*averages(x), styles, F.avg_pool2d(head.sketch(x, styles), pixels), F.avg_pool2d(target[None], pixels // 2))
-        for whole, part in zip(room, found, strict=True):
-            whole[i] = part[0]
+        for kept, part in zip(room, found, strict=True):
+            kept[i] = part[0]
     return room
 
 
@@ -139,13 +140,15 @@ def mean_error(slow: SlowColour, squares: Squares) -> float:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("head", choices=list(DESIGNS), help="which head: side of its pictures, and of the features it reads")
-    parser.add_argument("--minutes", type=float, default=20, help="how long to fit (default 20)")
-    parser.add_argument("--faces", type=int, default=1500, help="how many faces to draw (default 1500)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads (default all)")
+    parser.add_argument("--minutes", type=real("--minutes", 0.01, 1e6), default=20, help="how long to fit (default 20)")
+    parser.add_argument(
+        "--faces", type=whole("--faces", HELD_OUT + BATCH + 1), default=1500, help="how many faces to draw (default 1500)"
+    )
+    parser.add_argument(
+        "--threads", type=whole("--threads", 1, THREADS), default=os.cpu_count(), help="processor threads (default all)"
+    )
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default that of tools.fit_head)")
     args = parser.parse_args(arguments)
-    if args.faces <= HELD_OUT + BATCH or args.minutes <= 0 or args.threads < 1:
-        raise UserError(f"more than {HELD_OUT + BATCH} faces, threads of at least 1 and some minutes are needed")
     torch.set_num_threads(args.threads)
     design = DESIGNS[args.head]
     generator = load_default_generator()

@@ -23,6 +23,7 @@ from models.files import make_folder, written_beside
 from models.judge.crops import Picture
 from models.labels import EMOTIONS
 from tools.chosen_generator import add_options, chosen_generator
+from tools.ranges import THREADS, real, whole
 from tools.search_directions import seeds_of
 
 
@@ -75,12 +76,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.render_emotions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--face", required=True, metavar="seed:N[,seed:M …]", help="the faces to draw")
-    parser.add_argument("--strength", type=float, default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)")
-    parser.add_argument("--size", type=int, choices=(256, 512, 1024), default=1024, help="pixels (%(default)s)")
+    parser.add_argument(
+        "--strength", type=real("--strength", 0, 1.5), default=1.0, metavar="0…1.5", help="1 is the full expression (%(default)s)"
+    )
+    parser.add_argument("--size", type=whole("--size"), choices=(256, 512, 1024), default=1024, help="pixels (%(default)s)")
     parser.add_argument("--paths", type=Path, metavar="FILE", help=f"file of paths ({FACES_FILE}; of an own generator none)")
     add_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    parser.add_argument(
+        "--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)"
+    )
     return parser
 
 

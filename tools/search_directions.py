@@ -26,6 +26,7 @@ from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.seeds import LAST_SEED, seed_in
 from tools.chosen_generator import add_options, chosen_generator
+from tools.ranges import THREADS, whole
 from tools.search_cluster import HERE, searched_on_ray
 
 
@@ -134,7 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
-    add("--samples", type=int, default=200, metavar="N", help="faces drawn and measured for the directions (%(default)s)")
+    add(
+        "--samples",
+        type=whole("--samples"),
+        default=200,
+        metavar="N",
+        help="faces drawn and measured for the directions (%(default)s)",
+    )
     add("--networks", type=Path, metavar="DIR", help="folder of the networks that steer; none: our own student steers")
     add(
         "--ray",
@@ -143,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="search many faces at once on the Ray cluster at this address (without one: on all cores of this machine)",
     )
-    add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
     return parser
 
 

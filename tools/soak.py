@@ -22,6 +22,7 @@ from realtime.clock import MonotonicClock
 from realtime.settings import load
 from realtime.show import LiveShow
 from tools.first_frame import peak_memory_mib
+from tools.ranges import whole
 
 MINUTE = 60.0
 """Seconds."""
@@ -41,7 +42,7 @@ def memory() -> float:
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=int, default=60, metavar="N")
+    parser.add_argument("--minutes", type=whole("--minutes"), default=60, metavar="N")
     minutes = max(2, parser.parse_args(arguments).minutes)
     console = Console()
     settings, _ = load(["--audio", "demo", "--loop", "--no-window", "--set", "audio.speaker=false", "--osc", "127.0.0.1:9"])

@@ -38,6 +38,7 @@ from tools.descent import cosine_pace, descend, share_kept
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
+from tools.ranges import THREADS, whole
 
 _BATCH: Final = 256
 MODES: Final = {"stranger": 0.0, "known": 60.0}
@@ -205,20 +206,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folds", action="store_true", help="five folds by speaker")
     parser.add_argument("--leave-corpus-out", action="store_true", help="each corpus left out once")
     parser.add_argument("--ship", action="store_true", help="train on everything and write models/emotion/weights")
-    parser.add_argument("--samples", type=int, default=100_000, metavar="N", help="windows shown to each network")
     parser.add_argument(
-        "--adapt", type=int, default=300, metavar="N", help="steps in which the encoder learns too; 0: it stays as published"
+        "--samples", type=whole("--samples", _BATCH), default=100_000, metavar="N", help="windows shown to each network"
     )
-    parser.add_argument("--copies", type=int, default=5, metavar="N", help="recording conditions, the original included")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1, metavar="N")
+    parser.add_argument(
+        "--adapt",
+        type=whole("--adapt", 0),
+        default=300,
+        metavar="N",
+        help="steps in which the encoder learns too; 0: it stays as published",
+    )
+    parser.add_argument(
+        "--copies", type=whole("--copies"), default=5, metavar="N", help="recording conditions, the original included"
+    )
+    parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0)
+    parser.add_argument("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
     if not (args.folds or args.leave_corpus_out or args.ship):
         raise UserError("nothing to do: give --folds, --leave-corpus-out or --ship")
-    for name, least in (("samples", _BATCH), ("copies", 1), ("threads", 1), ("adapt", 0)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} must be at least {least}, got {getattr(args, name)}")
     for folder in (args.work, *([args.json.parent] if args.json else [])):
         make_folder(folder)
     torch.set_num_threads(args.threads)

@@ -37,6 +37,7 @@ from models.judge.eyes import open_eyes
 from models.stylegan.default import load_default_generator
 from tools.chosen_generator import add_options, chosen_generator
 from tools.descent import cosine_pace
+from tools.ranges import THREADS, real, whole
 
 FIRST_HELD: Final = 20_000
 COMPONENTS: Final = 62
@@ -76,8 +77,6 @@ class Trainer(Amortisation):
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if options.minutes < 0 or options.threads < 1:
-        raise UserError(f"no negative time and at least one thread are needed, got {options.minutes} and {options.threads}")
     torch.set_num_threads(options.threads)
     if options.generator:
         _learn_own(options)
@@ -129,11 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--networks", type=Path, metavar="DIR", help="folder of the networks that steer; with --generator our student can, too")
     add_options(parser)
-    add("--minutes", type=float, default=60, help="of processor time, all runs together (default %(default)s)")
+    add(
+        "--minutes", type=real("--minutes", 0, 1e6), default=60, help="of processor time, all runs together (default %(default)s)"
+    )
     add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) learn on calmly")
     add("--out", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="(%(default)s)")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
-    add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
     return parser
 
 

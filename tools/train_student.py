@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.errors import UserError, exit_on_user_error
+from models.errors import exit_on_user_error
 from models.files import cache_folder, check_place, written_beside
 from models.judge.steer import Jitter, View
 from models.judge.student import EMBEDDING, MARGIN, SIDE, WEIGHTS_FILE, Seen, Student
@@ -28,6 +28,7 @@ from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
 from tools import student_pictures
 from tools.descent import cosine_pace
+from tools.ranges import THREADS, real, whole
 from tools.student_pictures import draw_files, load_labelled, search_files
 
 HELD_OUT: Final = 2 * student_pictures.FACES  # the first drawn faces are only measured
@@ -230,11 +231,6 @@ def save_student(student: Student, path: Path) -> None:
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if options.minutes < 0 or options.threads < 1 or options.drawn < 3:
-        raise UserError(
-            "no negative time, at least one thread and three files of faces are needed, "
-            f"got {options.minutes}, {options.threads} and {options.drawn}"
-        )
     torch.set_num_threads(options.threads)
     check_place(options.out, "the student")
     work = options.work or cache_folder("student")
@@ -268,13 +264,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that steer: the teachers")
-    add("--minutes", type=float, default=30, metavar="M", help="of training in all, processor time (%(default)s)")
-    add("--drawn", type=int, default=40, metavar="N", help=f"files of {student_pictures.FACES} faces to draw (%(default)s)")
-    add("--searched", type=int, default=0, metavar="N", help="faces to search with the student that --out holds (%(default)s)")
-    add("--seed", type=int, default=0, metavar="N", help="of the student's first weights and of the batches (%(default)s)")
+    add(
+        "--minutes",
+        type=real("--minutes", 0, 1e6),
+        default=30,
+        metavar="M",
+        help="of training in all, processor time (%(default)s)",
+    )
+    add(
+        "--drawn",
+        type=whole("--drawn", 3),
+        default=40,
+        metavar="N",
+        help=f"files of {student_pictures.FACES} faces to draw (%(default)s)",
+    )
+    add(
+        "--searched",
+        type=whole("--searched", 0),
+        default=0,
+        metavar="N",
+        help="faces to search with the student that --out holds (%(default)s)",
+    )
+    add(
+        "--seed",
+        type=whole("--seed", 0, 2**32 - 1),
+        default=0,
+        metavar="N",
+        help="of the student's first weights and of the batches (%(default)s)",
+    )
     add("--out", type=Path, default=WEIGHTS_FILE, metavar="FILE", help="where the student goes (%(default)s)")
     add("--work", type=Path, metavar="DIR", help="folder for pictures and state (in the user's cache)")
-    add("--threads", type=int, default=1, metavar="N", help="processor threads (%(default)s)")
+    add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
     return parser
 
 

@@ -78,7 +78,7 @@ def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]
 
 def test_no_frames_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--frames", "0"]) == 2
-    assert "at least one frame" in capsys.readouterr().err
+    assert "--frames takes a whole number from 1" in capsys.readouterr().err
 
 
 def test_an_own_generator_is_measured_in_its_own_sizes_and_without_a_peer(

@@ -63,7 +63,7 @@ def test_stylegan3_can_be_turned(pickles: dict[str, str], tmp_path: Path) -> Non
         ("sg3r-32", ["--noise", "none"], "only StyleGAN2 has noise"),
         ("sg2-32", ["--rotate", "5"], "only StyleGAN3 can turn"),
         ("sg2-32", ["--cutoff", "9"], "0 to 8"),
-        ("sg2-32", ["--crossover", "-1"], "0 to 8"),
+        ("sg2-32", ["--crossover", "9"], "0 to 8"),
         ("sg2-32", ["--label", "0"], "leave --label away"),
     ],
 )

@@ -33,4 +33,4 @@ def test_faces_that_show_it_from_the_start_do_not_count_and_strangers_do() -> No
 
 def test_no_steps_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--networks", "x", "--steps", "0"]) == 2
-    assert "at least one step" in capsys.readouterr().err
+    assert "--steps takes a whole number from 1" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_the_command_judges_what_is_drawn(
 
 def test_no_faces_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--faces", "0"]) == 2
-    assert "at least one face" in capsys.readouterr().err
+    assert "--faces takes a whole number from 1" in capsys.readouterr().err
 
 
 def test_without_flip_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

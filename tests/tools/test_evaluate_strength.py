@@ -56,4 +56,4 @@ def test_a_mirrored_box_keeps_right_and_left_apart() -> None:
 
 def test_no_steps_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--networks", "x", "--steps", "0"]) == 2
-    assert "at least one step" in capsys.readouterr().err
+    assert "--steps takes a whole number from 1" in capsys.readouterr().err

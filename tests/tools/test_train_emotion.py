@@ -82,10 +82,10 @@ def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--folds", "--samples", "0"], "--samples must be at least 256, got 0"),
-        (["--folds", "--copies", "0"], "--copies must be at least 1"),
-        (["--folds", "--adapt", "-1"], "--adapt must be at least 0"),
-        (["--folds", "--threads", "-1"], "--threads must be at least 1"),
+        (["--folds", "--samples", "0"], "--samples takes a whole number from 256"),
+        (["--folds", "--copies", "0"], "--copies takes a whole number from 1"),
+        (["--folds", "--adapt", "-1"], "--adapt takes a whole number from 0"),
+        (["--folds", "--threads", "-1"], "--threads takes a whole number from 1"),
         (["--folds", "--work", "{file}"], "can't be written"),
         (["--folds", "--json", "{file}/a.json"], "can't be written"),
         (["--folds"], "nothing is left to train fold"),
