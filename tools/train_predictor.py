@@ -78,7 +78,7 @@ class Trainer(Amortisation):
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    if options.generator:
+    if options.generator or options.as_own:
         _learn_own(options)
         return
     if options.networks is None:
@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--networks", type=Path, metavar="DIR", help="folder of the networks that steer; with --generator our student can, too")
     add_options(parser)
+    add("--as-own", action="store_true", help="learn of the one that ships as of one of your own, to see what that is worth")
     add(
         "--minutes", type=real("--minutes", 0, 1e6), default=60, help="of processor time, all runs together (default %(default)s)"
     )
