@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.descent import cosine_pace, descend, share_kept
 from models.emotion.embedding import WindowEmbedding, newest
 from models.emotion.front_end import FrontEnd
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.voice_mean import FRAMES_PER_SECOND, PRIOR_SECONDS
 from models.precision import fast_autocast
-from tools.descent import cosine_pace, descend, share_kept
 from tools.emotion_corpus import Clip, Copy
 from tools.emotion_embeddings import AS_RECORDED_SHARE, NEWEST_SHARE, SONG_WEIGHT, STRANGER_SHARE
 from tools.emotion_examples import Indices, WindowCutter, varied, voice_numbers

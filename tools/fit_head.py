@@ -29,6 +29,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.descent import cosine_pace, descend, share_kept
 from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder, written_beside
 from models.judge.flip import flip
@@ -39,7 +40,6 @@ from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head, load_head
 from models.stylegan.mobile import Block, MobileStyleGAN
 from models.stylegan.slow_colour import CELL, REACH, REACH_WITH_REST
-from tools.descent import cosine_pace, descend, share_kept
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
 from tools.ranges import THREADS, real, whole
 

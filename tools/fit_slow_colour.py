@@ -22,13 +22,13 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.descent import cosine_pace, descend, share_kept
 from models.errors import exit_on_user_error
 from models.files import cache_folder
 from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
 from models.stylegan.head import DESIGNS, SIDE, Head, load_head
 from models.stylegan.slow_colour import CELL, SlowColour, averages
-from tools.descent import cosine_pace, descend, share_kept
 from tools.fit_head import OPPONENT, Material, measure
 from tools.head_pairs import HELD_OUT, draw_pairs
 from tools.ranges import THREADS, real, whole

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from models.descent import cosine_pace, descend, share_kept
 from models.emotion.classifier import WEIGHTS
 from models.emotion.network import EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
@@ -34,7 +35,6 @@ from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools.adapt_encoder import VoiceBatches, adapt
-from tools.descent import cosine_pace, descend, share_kept
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare

@@ -23,6 +23,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from engine.drawn import quick_generator
+from models.descent import cosine_pace
 from models.errors import UserError, exit_on_user_error
 from models.expression.amortised import FIRST_SEED, GOALS, Amortisation, Teaching, calibrated, drawn_codes
 from models.expression.bank import PREDICTOR_FILE, load_directions, load_predictor
@@ -36,7 +37,6 @@ from models.files import cache_folder, check_place, make_folder
 from models.judge.eyes import open_eyes
 from models.stylegan.default import load_default_generator
 from tools.chosen_generator import add_options, chosen_generator
-from tools.descent import cosine_pace
 from tools.ranges import THREADS, real, whole
 
 FIRST_HELD: Final = 20_000

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.descent import cosine_pace
 from models.errors import exit_on_user_error
 from models.files import cache_folder, check_place, written_beside
 from models.judge.steer import Jitter, View
@@ -27,7 +28,6 @@ from models.judge.student import EMBEDDING, MARGIN, SIDE, WEIGHTS_FILE, Seen, St
 from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
 from tools import student_pictures
-from tools.descent import cosine_pace
 from tools.ranges import THREADS, real, whole
 from tools.student_pictures import draw_files, load_labelled, search_files
 

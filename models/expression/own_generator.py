@@ -4,11 +4,12 @@ In steps that go on where they were stopped, each kept in the user's cache under
 measured (`directions.py`), then the predictor learns from one drawn face after another (`amortised.py`).
 """
 
-import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from models.descent import cosine_pace, share_kept
 from models.errors import UserError
 from models.expression import directions, predictor
 from models.expression.amortised import FIRST_SEED, Amortisation, FittedPreviews, Teaching, calibrated, drawn_codes
@@ -22,12 +23,24 @@ from models.judge.eyes import WHO, Eyes
 from models.stylegan.default import GRAPH_HASH
 
 MEASURED_FACES: Final = 200
-LEARNT_FACES: Final = 120
 COMPONENTS: Final = 16  # of the code: few, since few faces are learnt from
 EACH: Final = 6  # goals per face: all of them, since the preview is fitted for each face
-LAST: Final = 0.05  # of the pace, at the end
+AVERAGED: Final = 0.95  # of the last descent's average that each face leaves as it is
 SAVED_EVERY: Final = 5  # faces
 MEASURING: Final = 0.1  # of the whole work
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Faces to learn from, how much farther each itself moves than all do, the first pace, and how much of it is left at last."""
+
+    faces: int
+    own: float
+    pace: float
+    last: float
+
+
+DESCENTS: Final = (Descent(120, 2.5, 1.0, 0.05), Descent(50, 1.5, 0.7, 0.04))
 
 Found = TypeVar("Found")
 Progress = Callable[[float, str], None]
@@ -122,7 +135,8 @@ def check_learnable(generator: Generator) -> None:
 def learn(generator: Generator, eyes: Eyes, progress: Progress = lambda _part, _what: None) -> PathPredictor:
     """The predictor of this generator's faces, from the cache or made now and kept there.
 
-    Takes LEARNT_FACES times seven steps of a search. Raises `UserError` where most pictures show no face, or layers are missing.
+    Takes seven steps of a search for each face of `DESCENTS`. Raises `NoFacesError` where most pictures show no face, and
+    `UserError` where layers are missing.
     """
     check_learnable(generator)
     kept = Kept(generator, eyes.name)
@@ -135,20 +149,34 @@ def learn(generator: Generator, eyes: Eyes, progress: Progress = lambda _part, _
         measured = directions.find_directions(generator, seen)
         measured.save(kept.directions_file)
     start = untrained(measured, drawn_codes(generator), shaping_rows(generator), COMPONENTS)
-    learning = Amortisation(generator, eyes, start, FittedPreviews(generator), Teaching(each=EACH))
-    if kept.progress_file.exists():
-        try:
-            learning.restore(kept.progress_file)
-        except UserError:
-            kept.progress_file.unlink(missing_ok=True)
-    while (done := learning.seed - FIRST_SEED) < LEARNT_FACES:
-        share = done / LEARNT_FACES
-        progress(MEASURING + (1 - MEASURING) * share, "expressions")
-        learning.step(LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * share)))
-        if learning.seed % SAVED_EVERY == 0:
-            learning.save(kept.progress_file)
-    found = calibrated(learning.trained(), generator, eyes)
+    found = calibrated(_descended(generator, eyes, start, kept.progress_file, progress), generator, eyes)
     found.save(kept.predictor_file)
     kept.progress_file.unlink(missing_ok=True)
     progress(1.0, "done")
     return found
+
+
+def _descended(generator: Generator, eyes: Eyes, start: PathPredictor, file: Path, progress: Progress) -> PathPredictor:
+    """What `start` becomes by all of `DESCENTS`, the last one's average; kept in `file` on the way, and gone on from there."""
+    learnt, first, saved = start, FIRST_SEED, file.exists()
+    for descent in DESCENTS:
+        teaching = Teaching(own=descent.own, each=EACH)
+        learning = Amortisation(generator, eyes, learnt, FittedPreviews(generator), teaching, first)
+        if saved:
+            try:
+                learning.restore(file)
+            except UserError:
+                file.unlink(missing_ok=True)
+                saved = False
+        average = {name: matrix.clone() for name, matrix in learning.matrices.items()}
+        while (done := learning.seed - first) < descent.faces:
+            saved = False  # what was saved is taken in
+            part = (learning.seed - FIRST_SEED) / sum(descent.faces for descent in DESCENTS)
+            progress(MEASURING + (1 - MEASURING) * part, "expressions")
+            learning.step(descent.pace * cosine_pace(done / descent.faces, descent.last))
+            for name, matrix in learning.matrices.items():
+                average[name].lerp_(matrix, 1 - share_kept(done, AVERAGED))
+            if learning.seed % SAVED_EVERY == 0:
+                learning.save(file)
+        learnt, first = learning.trained(), first + descent.faces
+    return replace(learnt, matrices={name: matrix.numpy() for name, matrix in average.items()})

@@ -11,7 +11,7 @@ from reference_generators import reference_generator
 from models.errors import UserError
 from models.expression import amortised, own_generator
 from models.expression.directions import NoFacesError
-from models.expression.own_generator import Kept, best_known, check_learnable, known_predictor, learn
+from models.expression.own_generator import Descent, Kept, best_known, check_learnable, known_predictor, learn
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An own cache, and as few faces as show what happens."""
     monkeypatch.setattr(own_generator, "cache_folder", lambda name: tmp_path)
     monkeypatch.setattr(own_generator, "MEASURED_FACES", 30)
-    monkeypatch.setattr(own_generator, "LEARNT_FACES", 4)
+    monkeypatch.setattr(own_generator, "DESCENTS", (Descent(3, 2.0, 1.0, 0.1), Descent(2, 1.0, 0.5, 0.1)))
     monkeypatch.setattr(own_generator, "SAVED_EVERY", 1)
     monkeypatch.setattr(own_generator, "COMPONENTS", 2)
     monkeypatch.setattr(amortised, "CODES", 200)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tools.descent import cosine_pace, descend, share_kept
+from models.descent import cosine_pace, descend, share_kept
 
 
 def test_the_pace_falls_from_one_to_the_least() -> None:
