@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -223,6 +224,7 @@ def _faceless(graph_hash: str) -> tuple[str, dict[str, str]]:
 def learn_and_save(work: Work, part: Any) -> None:
     """Learn the expressions of a generator and search those of one face, each step kept where `OwnFaces` looks for it."""
     give_way()
+    warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
     def tell(share: float, _what: str) -> None:

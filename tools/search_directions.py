@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--make-directions", type=Path, metavar="FILE", help="make attribute-level directions first")
     add(
         "--samples",
-        type=whole("--samples"),
+        type=whole("--samples", 20),
         default=200,
         metavar="N",
         help="faces drawn and measured for the directions (%(default)s)",
