@@ -41,6 +41,27 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+class AtOnce:
+    """`realtime.background.Background` without a process: the function has ended when it is there."""
+
+    running = False
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.failed = False
+        try:
+            function(*arguments)
+        except SystemExit:
+            self.failed = True
+
+    def wait(self, seconds: float | None = None) -> None:
+        """It has ended."""
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_faces, "Background", AtOnce)
+
+
 def fail(work: Work, part: Any) -> None:
     raise SystemExit(1)
 
@@ -168,6 +189,7 @@ def test_a_choice_is_kept_when_something_better_is_found(cache: Path) -> None:
     faces.close()
 
 
+@pytest.mark.usefixtures("at_once")
 def test_another_truncation_is_another_face(cache: Path) -> None:
     learnt_before(cache, 5)
     other = opened(Face(name="seed:5", truncation=0.5), learn_step_by_step)
@@ -177,6 +199,7 @@ def test_another_truncation_is_another_face(cache: Path) -> None:
     assert len(list(cache.glob("*-5-0.5-student.safetensors"))) == 1
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_generator_without_faces_walks_and_is_not_asked_again(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     faces = opened(Face(), find_no_faces)
@@ -197,6 +220,7 @@ def test_walks_are_played_whatever_was_learnt(cache: Path) -> None:
     assert np.allclose(ws, walk_paths(generator, 5).blend(HAPPY), atol=1e-4)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_what_fails_leaves_what_was_found(caplog: pytest.LogCaptureFixture) -> None:
     faces = opened(Face(), fail)
     walks = happiness(faces)
@@ -217,6 +241,7 @@ def test_where_nothing_can_steer_it_walks_and_says_why(monkeypatch: pytest.Monke
         opened(Face(networks=Path("x")))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_kept_paths_that_are_damaged_are_made_anew(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     generator = reference_generator(SG2)
     file = cache / f"{generator.graph_hash[:16]}-5-student-predicted.safetensors"

@@ -19,8 +19,9 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An own cache, and as few faces as show what happens."""
     monkeypatch.setattr(own_generator, "cache_folder", lambda name: tmp_path)
     monkeypatch.setattr(own_generator, "MEASURED_FACES", 30)
-    monkeypatch.setattr(own_generator, "DESCENTS", (Descent(3, 2.0, 1.0, 0.1), Descent(2, 1.0, 0.5, 0.1)))
+    monkeypatch.setattr(own_generator, "DESCENTS", (Descent(2, 2.0, 1.0, 0.1), Descent(1, 1.0, 0.5, 0.1)))
     monkeypatch.setattr(own_generator, "SAVED_EVERY", 1)
+    monkeypatch.setattr(own_generator, "EACH", 1)
     monkeypatch.setattr(own_generator, "COMPONENTS", 2)
     monkeypatch.setattr(amortised, "CODES", 200)
     monkeypatch.setattr(amortised, "CALIBRATED_FACES", 1)
