@@ -49,6 +49,8 @@ HELD_REST: Final = Weights(picture=50.0, symmetry=0.0, sides=15.0, turn=0.15)  #
 HELD_PACE: Final = 0.3
 HELD_OWN: Final = 1.0
 HELD_LAST: Final = 0.02
+MINUTES: Final = 60.0
+OF_THE_SHIPPED: Final = ("minutes", "hold", "out", "work")  # options that say nothing of an own generator
 HOLDABLE: Final = (NEUTRAL_STEP, *EMOTION_GOALS)
 
 
@@ -79,6 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     if options.generator or options.as_own:
+        if given := [f"--{name}" for name in OF_THE_SHIPPED if getattr(options, name) is not None]:
+            raise UserError(f"{given[0]} is for the generator that ships; your own learns to its end, into the cache")
         _learn_own(options)
         return
     if options.networks is None:
@@ -86,15 +90,16 @@ def main(arguments: list[str] | None = None) -> None:
     hold = options.hold.split(",") if options.hold else []
     if unknown := [name for name in hold if name not in HOLDABLE]:
         raise UserError(f"--hold takes {', '.join(HOLDABLE)}, got '{unknown[0]}': write for example --hold fear,sad")
-    check_place(options.out, "the predictor")
+    minutes, out = MINUTES if options.minutes is None else options.minutes, options.out or PREDICTOR_FILE
+    check_place(out, "the predictor")
     work = options.work or cache_folder("predictor")
     make_folder(work)
     trainer = Trainer(options.networks, work, hold)
     pace, end, first = (HELD_PACE, HELD_LAST, FIRST_HELD) if hold else (1.0, LAST, FIRST_SEED)
     recent: dict[str, list[float]] = {name: [] for name in GOALS}
     last = time.process_time()
-    while trainer.minutes < options.minutes:
-        share = trainer.minutes / options.minutes
+    while trainer.minutes < minutes:
+        share = trainer.minutes / minutes
         for name, loss in trainer.step(pace * cosine_pace(share, end)).items():
             recent[name].append(loss)
         now = time.process_time()
@@ -108,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
             )
     trainer.keep()
     emotions = [name for name in EMOTION_GOALS if not hold or name in hold]
-    calibrated(trainer.trained(), quick_generator(), open_eyes(options.networks), emotions, print).save(options.out)
+    calibrated(trainer.trained(), quick_generator(), open_eyes(options.networks), emotions, print).save(out)
 
 
 def _learn_own(options: argparse.Namespace) -> None:
@@ -129,11 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--networks", type=Path, metavar="DIR", help="folder of the networks that steer; with --generator our student can, too")
     add_options(parser)
     add("--as-own", action="store_true", help="learn of the one that ships as of one of your own, to see what that is worth")
-    add(
-        "--minutes", type=real("--minutes", 0, 1e6), default=60, help="of processor time, all runs together (default %(default)s)"
-    )
+    add("--minutes", type=real("--minutes", 0, 1e6), help=f"of processor time, all runs together (default {MINUTES:g})")
     add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) learn on calmly")
-    add("--out", type=Path, default=PREDICTOR_FILE, metavar="FILE", help="(%(default)s)")
+    add("--out", type=Path, metavar="FILE", help=f"(default {PREDICTOR_FILE})")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
     add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
     return parser

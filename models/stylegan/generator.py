@@ -29,6 +29,7 @@ class Generator(nn.Module, ABC):
     mapping: Callable[[Tensor], Tensor]
     synthesis: Callable[[Tensor], Tensor]
     configuration: str = ""  # what the weights alone do not say, as text: part of the generator's name
+    _named: tuple[tuple[object, ...], str] | None = None  # which state was named last, and how
 
     @abstractmethod
     def features(self, ws: Tensor, resolution: int) -> Tensor:
@@ -88,9 +89,16 @@ class Generator(nn.Module, ABC):
 
         `w_avg` is left out: it is computed, and its last bits may differ between machines.
         """
+        state = sorted((name, tensor) for name, tensor in self.state_dict().items() if not name.endswith("w_avg"))
+        # Reading all weights takes a second of a large generator, and everything that is kept asks for the name.
+        at = (self.configuration, *((name, t.dtype, t.shape, t.data_ptr(), t._version) for name, t in state))
+        if self._named is None or self._named[0] != at:
+            self._named = (at, self._name_of(state))
+        return self._named[1]
+
+    def _name_of(self, state: Sequence[tuple[str, Tensor]]) -> str:
         digest = hashlib.sha256(self.configuration.encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            if not name.endswith("w_avg"):
-                digest.update(f"{name}{tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        for name, tensor in state:
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

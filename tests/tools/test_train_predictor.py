@@ -92,3 +92,12 @@ def test_places_are_made_or_refused_before_it_learns(
     assert (tmp_path / "p.safetensors").is_file()
     assert train_predictor.main([*arguments, "--out", str(tmp_path / "absent" / "p.safetensors")]) == 2
     assert "absent does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--minutes", "3"], ["--hold", "sad"], ["--out", "p.safetensors"], ["--work", "w"]])
+@pytest.mark.parametrize("own", [["--as-own"], ["--generator", "absent.pkl"]])
+def test_what_an_own_generator_has_no_use_for_is_refused(
+    own: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_predictor.main([*own, *option]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {option[0]} is for the generator that ships")
