@@ -42,12 +42,11 @@ from engine.openvino import psnr
 from models.errors import UserError, exit_on_user_error
 from models.openvino_core import openvino_core
 from models.stylegan.carrier import carrier_folder, checked_file
-from models.stylegan.converted import load_generator
-from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import QUALITIES, sizes_of, ways_of
 from tools import first_frame
+from tools.chosen_generator import add_options, chosen_generator
 from tools.nvidia import first_gpu_while
 from tools.nvidia_code import Draw, open_nvidia
 from tools.ranges import whole
@@ -164,18 +163,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--quality", nargs="+", default=["fine"], choices=QUALITIES, help="of the default generator (default fine)"
     )
-    parser.add_argument("--generator", type=Path, metavar="FILE|FOLDER", help="a generator of your own")
+    add_options(parser)
     parser.add_argument(
         "--nvidia", type=Path, metavar="DIR", help="the peer of your own generator: a checkout of NVIDIA's code, which is run"
-    )
-    parser.add_argument(
-        "--label", type=whole("--label", 0), metavar="N", help="the class to draw, of a class-conditional generator"
     )
     parser.add_argument("--backend", nargs="+", default=list(BACKENDS), choices=list(BACKENDS), help="(default all)")
     parser.add_argument("--frames", type=whole("--frames"), default=40, help="frames of each way and size (default 40)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
     args = parser.parse_args(arguments)
-    generator = load_generator(args.generator, args.label) if args.generator else load_default_generator()
+    generator = chosen_generator(args)
     peer, peer_description = open_peer_of(generator, args.nvidia)
     if not args.json:
         print(

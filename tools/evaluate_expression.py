@@ -30,7 +30,7 @@ from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
 from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
-from tools.ranges import THREADS, real, whole
+from tools.ranges import add_threads, real, whole
 from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
 
@@ -127,9 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
     parser.add_argument("--worst", type=whole("--worst", 0), default=0, metavar="N", help="only the N worst faces on the sheet")
-    parser.add_argument(
-        "--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)"
-    )
+    add_threads(parser)
     return parser
 
 

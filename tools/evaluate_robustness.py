@@ -36,7 +36,7 @@ from tools.emotion_examples import test_windows
 from tools.emotion_networks import few_voices, network_name, read_network
 from tools.emotion_study import Study, folds
 from tools.evaluate_emotion import robustness
-from tools.ranges import THREADS, whole
+from tools.ranges import add_threads, whole
 from tools.train_emotion import MODES, Floats, table, verdicts
 
 PLAIN: Final = "as it is"
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--strangers", choices=emotion_networks.CHOICES, nargs="+", default=list(emotion_networks.CHOICES))
     parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="at most, of each corpus")
     parser.add_argument("--clips", type=whole("--clips"), default=60, metavar="N", help="at most, of each voice")
-    parser.add_argument("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N")
+    add_threads(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
     if args.json:

@@ -41,7 +41,7 @@ from models.stylegan.head import DESIGNS, FINE_256, SIDE, UP, Design, Grow, Head
 from models.stylegan.mobile import Block, MobileStyleGAN
 from models.stylegan.slow_colour import CELL, REACH, REACH_WITH_REST
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
-from tools.ranges import THREADS, real, whole
+from tools.ranges import add_threads, real, whole
 
 CROP: Final = 64  # of the 128 positions that the hidden layers work at
 BATCH: Final = 8
@@ -388,9 +388,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--faces", type=whole("--faces", HELD_OUT + BATCH + 1), default=1500, help="how many faces to draw (default 1500)"
     )
-    parser.add_argument(
-        "--threads", type=whole("--threads", 1, THREADS), default=os.cpu_count(), help="processor threads (default all)"
-    )
+    add_threads(parser, os.cpu_count() or 1)
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default in the user's cache)")
     parser.add_argument("--networks", type=Path, help="folder of the judging networks: also ask them whether they notice")
     parser.add_argument("--sheet", type=Path, help="also write held-out faces side by side to this .png")

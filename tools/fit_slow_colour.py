@@ -31,7 +31,7 @@ from models.stylegan.head import DESIGNS, SIDE, Head, load_head
 from models.stylegan.slow_colour import CELL, SlowColour, averages
 from tools.fit_head import OPPONENT, Material, measure
 from tools.head_pairs import HELD_OUT, draw_pairs
-from tools.ranges import THREADS, real, whole
+from tools.ranges import add_threads, real, whole
 
 BATCH: Final = 16
 CROP: Final = 16  # squares to a crop's side
@@ -144,9 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--faces", type=whole("--faces", HELD_OUT + BATCH + 1), default=1500, help="how many faces to draw (default 1500)"
     )
-    parser.add_argument(
-        "--threads", type=whole("--threads", 1, THREADS), default=os.cpu_count(), help="processor threads (default all)"
-    )
+    add_threads(parser, os.cpu_count() or 1)
     parser.add_argument("--work", type=Path, help="folder for the drawn faces (default that of tools.fit_head)")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)

@@ -1,5 +1,6 @@
 """Numbers that a tool's options take, for argparse: what lies outside is one line that says what was expected."""
 
+import argparse
 import math
 from collections.abc import Callable
 from typing import Final
@@ -38,3 +39,14 @@ def real(option: str, least: float, most: float) -> Callable[[str], float]:
         return number
 
     return read
+
+
+def add_threads(parser: argparse.ArgumentParser, default: int = 1) -> None:
+    """The option `--threads`: of the processor, for torch."""
+    parser.add_argument(
+        "--threads",
+        type=whole("--threads", 1, THREADS),
+        default=default,
+        metavar="N",
+        help=f"processor threads (default {'all' if default > 1 else default})",
+    )

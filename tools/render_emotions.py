@@ -23,7 +23,7 @@ from models.files import make_folder, written_beside
 from models.judge.crops import Picture
 from models.labels import EMOTIONS
 from tools.chosen_generator import add_options, chosen_generator
-from tools.ranges import THREADS, real, whole
+from tools.ranges import add_threads, real, whole
 from tools.search_directions import seeds_of
 
 
@@ -83,9 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--paths", type=Path, metavar="FILE", help=f"file of paths ({FACES_FILE}; of an own generator none)")
     add_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
-    parser.add_argument(
-        "--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)"
-    )
+    add_threads(parser)
     return parser
 
 

@@ -26,7 +26,7 @@ from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.seeds import LAST_SEED, seed_in
 from tools.chosen_generator import add_options, chosen_generator
-from tools.ranges import THREADS, whole
+from tools.ranges import add_threads, whole
 from tools.search_cluster import HERE, searched_on_ray
 
 
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="search many faces at once on the Ray cluster at this address (without one: on all cores of this machine)",
     )
-    add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
+    add_threads(parser)
     return parser
 
 

@@ -38,7 +38,7 @@ from tools.adapt_encoder import VoiceBatches, adapt
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
-from tools.ranges import THREADS, whole
+from tools.ranges import add_threads, whole
 
 _BATCH: Final = 256
 MODES: Final = {"stranger": 0.0, "known": 60.0}
@@ -220,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
         "--copies", type=whole("--copies"), default=5, metavar="N", help="recording conditions, the original included"
     )
     parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0)
-    parser.add_argument("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N")
+    add_threads(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args(argv)
     if not (args.folds or args.leave_corpus_out or args.ship):

@@ -37,7 +37,7 @@ from models.files import cache_folder, check_place, make_folder
 from models.judge.eyes import open_eyes
 from models.stylegan.default import load_default_generator
 from tools.chosen_generator import add_options, chosen_generator
-from tools.ranges import THREADS, real, whole
+from tools.ranges import add_threads, real
 
 FIRST_HELD: Final = 20_000
 COMPONENTS: Final = 62
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) learn on calmly")
     add("--out", type=Path, metavar="FILE", help=f"(default {PREDICTOR_FILE})")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
-    add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
+    add_threads(parser)
     return parser
 
 

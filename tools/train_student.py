@@ -28,7 +28,7 @@ from models.judge.student import EMBEDDING, MARGIN, SIDE, WEIGHTS_FILE, Seen, St
 from models.precision import fast_autocast
 from models.stylegan.default import load_default_generator
 from tools import student_pictures
-from tools.ranges import THREADS, real, whole
+from tools.ranges import add_threads, real, whole
 from tools.student_pictures import draw_files, load_labelled, search_files
 
 HELD_OUT: Final = 2 * student_pictures.FACES  # the first drawn faces are only measured
@@ -294,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, default=WEIGHTS_FILE, metavar="FILE", help="where the student goes (%(default)s)")
     add("--work", type=Path, metavar="DIR", help="folder for pictures and state (in the user's cache)")
-    add("--threads", type=whole("--threads", 1, THREADS), default=1, metavar="N", help="processor threads (%(default)s)")
+    add_threads(parser)
     return parser
 
 
