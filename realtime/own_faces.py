@@ -175,21 +175,21 @@ class OwnFaces:
         predictor = None if self._walks else best_known(self._generator)
 
         def known(seed: int) -> ExpressionPaths:
+            found = self._searched.get(seed)
+            if found is None and seed == self._seeds[0] and not self._walks:
+                found = self._of_the_start()
+            if found is not None:
+                return found
             if predictor is None:
                 return walk_paths(self._generator, seed, self._psi)
             ws = self._generator.broadcast(self._generator.code_of_seed(seed, self._psi))
             return predictor.paths(ws[0].numpy(), f"seed:{seed}")
 
-        first = None if self._walks else self._of_the_start()
-        others = [self._searched.get(seed) or known(seed) for seed in self._seeds]
-        return others if first is None else [first, *others[1:]]
+        return [known(seed) for seed in self._seeds]
 
     def _of_the_start(self) -> ExpressionPaths | None:
-        """What was searched, or is predicted with strengths of its own; a damaged file is removed, to be made anew."""
-        first = self._seeds[0]
-        if first in self._searched:
-            return self._searched[first]
-        name = f"seed:{first}"
+        """What the search found, or is predicted with strengths of its own; a damaged file is removed, to be made anew."""
+        name = f"seed:{self._seeds[0]}"
         for file in (self._file, levelled_file(self._file)):
             if not file.exists():
                 continue

@@ -32,6 +32,7 @@ from models.labels import EMOTIONS
 FIRST_SEED: Final = 10_000  # of the faces that are drawn to learn from
 CODES: Final = 20_000  # from which mean and principal components come
 PROGRESS: Final = "progress"  # in a file of what has learnt: the next seed, and minutes
+AVERAGE: Final = "average."  # before the names of averages, where they are saved
 LENGTH: Final = 0.35  # of a step in W+ at the beginning
 MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
@@ -105,10 +106,13 @@ class Amortisation:
         for name in teaching.hold:
             if name != NEUTRAL_STEP:
                 self.matrices[name][STILL] = 0
+        self._average = {name: matrix.clone() for name, matrix in self.matrices.items()}
 
     def save(self, path: Path, minutes: float = 0.0) -> None:
         """What has learnt so far, so that `restore` can go on from there. Raises `UserError`."""
-        tensors = {name: self.matrices[name].numpy() for name in self._teaching.hold or self.matrices}
+        learning = self._teaching.hold or self.matrices
+        tensors = {name: self.matrices[name].numpy() for name in learning}
+        tensors |= {f"{AVERAGE}{name}": self._average[name].numpy() for name in learning}
         with written_beside(path) as beside:
             save_file({**tensors, PROGRESS: np.array([self.seed, minutes])}, beside)
 
@@ -117,9 +121,9 @@ class Amortisation:
         try:
             saved = load_file(path)
             self.seed, minutes = int(saved[PROGRESS][0]), float(saved[PROGRESS][1])
-            for name, tensor in saved.items():
-                if name != PROGRESS:
-                    self.matrices[name].copy_(torch.from_numpy(tensor))
+            for name in saved.keys() & self.matrices.keys():
+                self.matrices[name].copy_(torch.from_numpy(saved[name]))
+                self._average[name].copy_(torch.from_numpy(saved[f"{AVERAGE}{name}"]))
         except (OSError, SafetensorError, KeyError, IndexError, RuntimeError, TypeError) as error:
             raise UserError(f"{path} can't be gone on from ({' '.join(str(error).split())[:100]}): remove it") from error
         return minutes
@@ -127,6 +131,15 @@ class Amortisation:
     def trained(self) -> PathPredictor:
         """The predictor as it is now."""
         return replace(self.predictor, matrices={name: matrix.numpy().copy() for name, matrix in self.matrices.items()})
+
+    def average_in(self, kept: float) -> None:
+        """Let the average of the matrices follow them; it keeps that share of itself."""
+        for name, matrix in self.matrices.items():
+            self._average[name].lerp_(matrix, 1 - kept)
+
+    def averaged(self) -> PathPredictor:
+        """The predictor as it was in the mean."""
+        return replace(self.predictor, matrices={name: matrix.numpy().copy() for name, matrix in self._average.items()})
 
     def step(self, pace: float) -> dict[str, float]:
         """One face: neutral and some goals, or what is held. Returns the losses by goal; none where the picture shows no face."""

@@ -5,7 +5,7 @@ measured (`directions.py`), then the predictor learns from one drawn face after 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -168,15 +168,13 @@ def _descended(generator: Generator, eyes: Eyes, start: PathPredictor, file: Pat
             except UserError:
                 file.unlink(missing_ok=True)
                 saved = False
-        average = {name: matrix.clone() for name, matrix in learning.matrices.items()}
         while (done := learning.seed - first) < descent.faces:
             saved = False  # what was saved is taken in
             part = (learning.seed - FIRST_SEED) / sum(descent.faces for descent in DESCENTS)
             progress(MEASURING + (1 - MEASURING) * part, "expressions")
             learning.step(descent.pace * cosine_pace(done / descent.faces, descent.last))
-            for name, matrix in learning.matrices.items():
-                average[name].lerp_(matrix, 1 - share_kept(done, AVERAGED))
+            learning.average_in(share_kept(done, AVERAGED))
             if learning.seed % SAVED_EVERY == 0:
                 learning.save(file)
         learnt, first = learning.trained(), first + descent.faces
-    return replace(learnt, matrices={name: matrix.numpy() for name, matrix in average.items()})
+    return learning.averaged()

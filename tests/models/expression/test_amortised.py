@@ -79,11 +79,15 @@ def test_it_goes_on_from_what_was_saved_and_refuses_anything_else(start: PathPre
     file = tmp_path / "progress.safetensors"
     learning = amortisation(start)
     learning.step(1.0)
+    learning.average_in(0.5)
     learning.save(file, minutes=1.5)
     again = amortisation(start)
     assert again.restore(file) == 1.5
     assert again.seed == learning.seed
     assert all(torch.equal(again.matrices[name], matrix) for name, matrix in learning.matrices.items())
+    average = learning.averaged().matrices
+    assert all(np.array_equal(again.averaged().matrices[name], matrix) for name, matrix in average.items())
+    assert any(not np.array_equal(average[name], matrix.numpy()) for name, matrix in learning.matrices.items())
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match="can't be gone on from"):
         again.restore(file)
