@@ -15,10 +15,12 @@ from engine.backend import BACKENDS, Backend, register_backend
 from engine.export import graph_key
 from models.errors import UserError
 from models.stylegan.generator import Generator
-from models.stylegan.pixels import Pixels, Quality
+from models.stylegan.pixels import QUALITIES, Pixels, Quality, quality_of
 
 TIMED_FRAMES: Final = 8
 TIMED_SECONDS: Final = 3.0  # a slow backend needs no more frames to lose
+LIVE_MILLISECONDS: Final = 50.0
+"""What a fine picture may take, measured alone; in a show, beside hearing and showing, it takes up to half as long again."""
 PACKAGES: Final = (
     *("openvino", "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "cuda-bindings"),
     *("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-ep-nv-tensorrt-rtx-cu13"),
@@ -73,6 +75,27 @@ def open_backend(generator: Generator, size: int, backend: str = "auto", quality
     opened = _opened(backend, pixels)
     log.info("drawing %d² with %s, as asked", size, opened.description)
     return opened
+
+
+def live_quality(generator: Generator, size: int, backend: str = "auto") -> Quality:
+    """How to draw live where nobody says: fine, or fast where this machine takes more than `LIVE_MILLISECONDS` for that.
+
+    Measured once, like the backend. Raises UserError as `open_backend`.
+    """
+    if quality_of(generator, size, "fast") != "fast":
+        return "fine"
+    subject = f"quality_{size}"
+    key = {"graph": graph_key(Pixels(generator, size, "fine").eval()), "backend": backend, **_parts()}
+    known: Quality | None = cache.recall(subject, key)
+    if known in QUALITIES:
+        return known
+    with open_backend(generator, size, backend, "fine") as fine:
+        took = milliseconds(fine)
+    quality: Quality = "fast" if took > LIVE_MILLISECONDS else "fine"
+    if quality == "fast":
+        log.info("a fine %d² takes %.0f ms here, so fast ones are drawn; --quality fine draws it all the same", size, took)
+    cache.remember(subject, key, quality)
+    return quality
 
 
 def _opened(name: str, pixels: Pixels) -> Backend:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 
 from engine.backend import BACKENDS
-from engine.choose import open_backend
+from engine.choose import live_quality, open_backend
 from models.emotion.prosody import ProsodyTracker
 from models.errors import UserError, ending_signals
 from models.files import check_place
@@ -176,8 +176,11 @@ def build_stages(
     osc = OscOutput(settings.osc) if settings.osc.targets else None  # first: a host that nobody knows is found at once
     classifier = open_classifier(settings.hearing)
     generator, faces = open_generator(settings, clock)
-    size, quality = size_for(generator, settings.picture.size), settings.picture.quality
-    engine = LastingEngine(partial(open_backend, generator, size, quality=quality), settings.picture.backend, list(BACKENDS))
+    size, backend = size_for(generator, settings.picture.size), settings.picture.backend
+    quality = settings.picture.quality
+    if quality == "auto":  # offline nobody waits, and the same sound makes the same pictures on every machine
+        quality = live_quality(generator, size, backend) if live else "fine"
+    engine = LastingEngine(partial(open_backend, generator, size, quality=quality), backend, list(BACKENDS))
     engine.warm_up()
     if engine.name != "torch":
         # The listener's small networks gain nothing from a second core, and would take it from the engine.

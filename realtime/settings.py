@@ -143,9 +143,10 @@ class Picture(Section):
     size: Annotated[Literal[256, 512, 1024], BeforeValidator(_number)] = option(
         256, "side of the picture", flag="--size", unit="pixels"
     )
-    quality: Literal["fast", "fine", "full"] = option(
-        "fine",
-        "fast or fine: 256² and 512² by short ways out of the generator, fast at 256² only; full: the whole generator, shrunk",
+    quality: Literal["auto", "fast", "fine", "full"] = option(
+        "auto",
+        "fast or fine: 256² and 512² by short ways out of the generator, fast at 256² only; full: the whole generator, shrunk; "
+        "auto: fine, or in a live show fast where this machine draws fewer than 20 fine ones a second",
         flag="--quality",
     )
     generator: Path | None = option(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine import cache, choose
 from engine.backend import BACKENDS, Backend
-from engine.choose import open_backend
+from engine.choose import live_quality, open_backend
 from models.errors import UserError
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels, Quality
@@ -93,6 +93,19 @@ def test_every_quality_remembers_its_own(known: dict[str, Callable[[Pixels], Bac
             assert isinstance(backend, Counted)
             assert backend.milliseconds == milliseconds
     assert Counted.log == ["open 30", "close 30"]
+
+
+@pytest.mark.parametrize(("milliseconds", "quality"), [(30, "fine"), (90, "fast")])
+def test_live_the_quality_is_what_this_machine_can_draw_in_time(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, milliseconds: float, quality: Quality
+) -> None:
+    known["only"] = lambda pixels: Counted(pixels, milliseconds)
+    assert live_quality(generator, 256) == quality
+    Counted.log.clear()
+    assert live_quality(generator, 256) == quality
+    assert Counted.log == []  # it was measured once
+    assert live_quality(generator, 512) == live_quality(generator, 1024) == "fine"  # nothing faster is there
+    assert Counted.log == []
 
 
 def test_if_none_opens_all_reasons_are_told(known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN) -> None:

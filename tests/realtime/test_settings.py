@@ -34,7 +34,7 @@ def test_every_backend_can_be_asked_for() -> None:
 
 def test_every_quality_can_be_asked_for() -> None:
     field = next(field for section, key, field in walk() if (section, key) == ("picture", "quality"))
-    assert get_args(field.annotation) == QUALITIES
+    assert get_args(field.annotation) == ("auto", *QUALITIES)
 
 
 def test_help_and_typing_errors_do_not_wait_for_torch() -> None:
