@@ -10,6 +10,7 @@ from engine.backend import Backend
 from engine.choose import open_backend
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
+from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import sizes_of
 
 SIDE: Final = 512  # pixels: what networks look at, and half the work of 1024²
@@ -25,6 +26,8 @@ class DrawnGenerator:
         self._generator, self._backend = generator, backend
         self.features: Callable[[Tensor, int], Tensor] = generator.features
         self.rows_read: Callable[[int], int] = generator.rows_read
+        if isinstance(generator, MobileStyleGAN):
+            self.skipped_styles: Callable[[Tensor, int], Tensor] = generator.skipped_styles
 
     @property
     def num_ws(self) -> int:

@@ -16,8 +16,7 @@ import torch
 from engine.drawn import quick_generator
 from models.errors import UserError
 from models.expression.bank import load_bank, load_predictor
-from models.expression.find import find_paths
-from models.expression.levels import levelled
+from models.expression.find import find_paths, finished
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.files import cache_folder, note_use
 from models.judge.eyes import check_eyes, open_eyes
@@ -87,17 +86,17 @@ class Faces:
         if self._search is None:
             return
         if self._search.background.running:
-            evened = self._search.levelled()
-            if evened is not None:
-                log.info("%s's predicted expressions have its own strengths now", evened.name)
-                self._improve(evened, t)
+            looked_at = self._search.levelled()
+            if looked_at is not None:
+                log.info("%s's predicted expressions have its own strengths now", looked_at.name)
+                self._improve(looked_at, t)
             return
         search, self._search = self._search, None
-        found, evened = search.found(), search.levelled()
+        found, looked_at = search.found(), search.levelled()
         if found is None:
             log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
-            if evened is not None:  # the next show starts with it
-                self._improve(evened, t)
+            if looked_at is not None:  # the next show starts with it
+                self._improve(looked_at, t)
         else:
             log.info("%s has its own expressions now", found.name)
             self._improve(found, t)
@@ -134,10 +133,10 @@ class Faces:
         else:
             log.info("%s plays predicted expressions while its own are searched, steered by %s", name, steered_by)
             file = by_student if networks is None else own
-            evened = _strengths_set_before(levelled_file(file), name, generator.graph_hash)
+            looked_at = _strengths_set_before(levelled_file(file), name, generator.graph_hash)
             self._search = _Search(self._find, name, seed, networks, file)
-            if evened is not None:
-                return evened
+            if looked_at is not None:
+                return looked_at
         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return load_predictor(generator.graph_hash).paths(ws, name)
 
@@ -198,7 +197,7 @@ class _Search:
 def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
     """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core.
 
-    First, in some seconds, the strengths of what is predicted are set and saved to `levelled_file(file)`.
+    First, in some seconds, what is predicted is `finished` for this face and saved to `levelled_file(file)`.
     """
     give_way()
     torch.set_num_threads(1)
@@ -207,7 +206,7 @@ def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
         generator, eyes = quick_generator(), open_eyes(networks)
         if not levelled_file(file).exists():
             ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-            predicted = levelled(generator, load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}"), eyes)
+            predicted = finished(generator, load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}"), eyes)
             save_paths(levelled_file(file), {predicted.name: predicted})
         face = find_paths(generator, seed, eyes)
         save_paths(file, {face.name: face})

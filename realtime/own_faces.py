@@ -22,8 +22,7 @@ from engine.drawn import quick_generator
 from models.errors import UserError
 from models.expression import directions
 from models.expression.directions import NoFacesError
-from models.expression.find import find_paths
-from models.expression.levels import levelled
+from models.expression.find import find_paths, finished
 from models.expression.own_generator import Kept, best_known, check_learnable, learn
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.expression.walks import walk_paths
@@ -239,7 +238,7 @@ def learn_and_save(work: Work, part: Any) -> None:
             return
         ws, name = generator.broadcast(generator.code_of_seed(work.seed, work.psi)).clone(), f"seed:{work.seed}"
         if not levelled_file(work.file).exists():
-            save_paths(levelled_file(work.file), {name: levelled(generator, known.paths(ws[0].numpy(), name), eyes)})
+            save_paths(levelled_file(work.file), {name: finished(generator, known.paths(ws[0].numpy(), name), eyes)})
         found = find_paths(generator, ws, eyes, predictor=known)
         save_paths(work.file, {name: replace(found, name=name)})
     except UserError as error:

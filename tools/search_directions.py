@@ -19,7 +19,7 @@ from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression import directions
 from models.expression.bank import FACES_FILE
-from models.expression.find import find_paths
+from models.expression.find import find_paths, finished
 from models.expression.levels import levelled
 from models.expression.own_generator import known_predictor
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
                 if options.predicted:
                     ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-                    yield levelled(generator, known.paths(ws, f"seed:{seed}"), eyes, tell)
+                    yield finished(generator, known.paths(ws, f"seed:{seed}"), eyes, tell)
                 else:
                     yield find_paths(generator, seed, eyes, tell, predictor=known)
 

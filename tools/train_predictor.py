@@ -31,7 +31,7 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.objective import Weights
 from models.expression.own_generator import Kept, learn
 from models.expression.predictor import NEUTRAL_STEP, untrained
-from models.expression.preview import HeadPreview
+from models.expression.preview import previews_of
 from models.expression.rows import shaping_rows
 from models.files import cache_folder, check_place, make_folder
 from models.judge.eyes import open_eyes
@@ -64,10 +64,9 @@ class Trainer(Amortisation):
             known = load_predictor(generator.graph_hash)
         else:
             known = untrained(load_directions(generator.graph_hash), drawn_codes(generator), shaping_rows(generator), COMPONENTS)
-        preview = HeadPreview(generator)
         teaching = Teaching(hold, HELD_OWN, weights=HELD, weights_at_rest=HELD_REST) if hold else Teaching()
         first = FIRST_HELD if hold else FIRST_SEED
-        super().__init__(generator, open_eyes(networks), known, lambda _ws, _anew: preview, teaching, first)
+        super().__init__(generator, open_eyes(networks), known, previews_of(generator), teaching, first)
         self._file = work / f"{'_'.join(['held', *sorted(hold)]) if hold else 'predictor'}.safetensors"
         self.minutes = self.restore(self._file) if self._file.exists() else 0.0
 

@@ -22,7 +22,7 @@ from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
 from models.expression.instance_search import random_jitters
 from models.expression.objective import Objective, Start, Weights
 from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPredictor
-from models.expression.preview import Generator, Preview, as_bytes, full_picture
+from models.expression.preview import Generator, Previews, as_bytes, full_picture
 from models.expression.rows import COARSE, shaping_rows
 from models.files import written_beside
 from models.judge.eyes import Eyes
@@ -47,24 +47,6 @@ PERSON_LESS: Final = 0.03  # of the cosine that a search asks for: what no emoti
 CONVINCED: Final = 0.9  # probability by the less convinced network at which an emotion is strong enough
 
 Floats = NDArray[np.float32]
-Look = Callable[[Tensor], Tensor]
-"""ws (1, num_ws, 512) → a picture 0…1 with a gradient."""
-
-
-class FittedPreviews:
-    """Previews of any generator: for each face a `Preview`, fitted on where it is led."""
-
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator
-        self._preview: Preview | None = None
-
-    def __call__(self, ws: Tensor, anew: bool) -> Look:
-        """Good near `ws` and, unless `anew`, near all codes since the last new face."""
-        if anew or self._preview is None:
-            self._preview = Preview(self._generator, [ws])
-        else:
-            self._preview.learn(ws)
-        return self._preview
 
 
 @dataclass(frozen=True)
@@ -92,11 +74,11 @@ class Amortisation:
         generator: Generator,
         eyes: Eyes,
         predictor: PathPredictor,
-        look_at: Callable[[Tensor, bool], Look],
+        look_at: Previews,
         teaching: Teaching = Teaching(),
         seed: int = FIRST_SEED,
     ) -> None:
-        """`look_at(ws, anew)` gives the way to see what lies near `ws`, of another face if `anew`; `seed` is the first face's."""
+        """`seed` is the first face's."""
         self.generator, self.predictor, self.seed = generator, predictor, seed
         self._steering, self._detect = eyes.steering, eyes.detect
         self._look_at, self._teaching = look_at, teaching

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from models.expression.bank import load_predictor
+from models.expression.evening import evened
 from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SEARCHED, Goal
 from models.expression.instance_search import Walk, search
 from models.expression.levels import levelled
@@ -87,9 +88,20 @@ def find_paths(
     rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
     neutral = torch.lerp(ws + predicted(NEUTRAL_STEP), neutral, eyes.trusted)
     found = ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
-    found = levelled(generator, found, eyes)
+    found = finished(generator, found, eyes)
     progress(1.0, "done")
     return found
+
+
+def finished(
+    generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = lambda _part, _what: None
+) -> ExpressionPaths:
+    """What all expressions end with, predicted or found: sides and turns put right, strengths set by looking.
+
+    Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
+    """
+    progress(0.0, "sides")
+    return levelled(generator, evened(generator, face, eyes), eyes, progress)
 
 
 class _Scene:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from models.judge.landmarks import POSE_POINTS, turn_by_point
 
 TOP_AND_CHIN: Final = (10, 152)
 OUTER_EYE_CORNERS: Final = (33, 263)
@@ -24,6 +27,7 @@ MOUTH_CORNERS: Final = (61, 291)
 NOSE_BASE: Final = (2,)
 CHIN: Final = (152,)
 IRISES: Final = (468, 473)
+_POSE_SIDE: Final = 256  # pixels of a picture in which turns are found; angles are the same in any
 
 
 # Parts that lie on both sides: upper and lower part, each with the right side's points first.
@@ -74,3 +78,11 @@ def _axes(points: Tensor) -> tuple[Callable[[tuple[int, ...], tuple[int, ...]], 
 
 
 MEASURES: Final = ("brow_inner", "brow_outer", "lids", "lip_gap", "jaw", "mouth_corners", "mouth_width", "gaze")
+
+
+def turned_from(start: Tensor) -> Callable[[Tensor], Tensor]:
+    """How far a head has turned since `start`: of a face mesh (478, 2) in units of the picture's side, pitch, yaw and roll (3,)
+    in degrees; straight on from the slopes of `landmarks.pose` at the start, so that it has a gradient."""
+    slopes = turn_by_point((start.detach().cpu().numpy() * _POSE_SIDE).astype(np.float32), _POSE_SIDE)
+    by_point = torch.from_numpy(_POSE_SIDE * slopes).to(start)
+    return lambda points: (by_point * (points - start)[list(POSE_POINTS)]).sum((1, 2))

@@ -14,17 +14,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.expression.geometry import lopsidedness, measures
+from models.expression.geometry import lopsidedness, measures, turned_from
 from models.expression.goals import Goal, Range, Region
 from models.judge.landmarks import (
     FACE_OVAL,
     LEFT_EYE_CORNERS,
     LEFT_LIDS,
-    POSE_POINTS,
     RIGHT_EYE_CORNERS,
     RIGHT_LIDS,
     polygon,
-    turn_by_point,
 )
 from models.judge.steer import Jitter, Steering, View
 
@@ -77,9 +75,7 @@ class Objective:
     def __init__(self, steering: Steering, start: Start, goal: Goal, weights: Weights = Weights()) -> None:
         self._steering, self._start, self._goal, self._weights = steering, start, goal, weights
         if weights.turn:
-            side = start.preview.shape[-1]
-            slopes = turn_by_point((start.points.cpu().numpy() * side).astype(np.float32), side)
-            self._turn_by_point = torch.from_numpy(side * slopes).to(start.points)
+            self._turned = turned_from(start.points)
 
     def __call__(self, picture: Tensor, jitters: Sequence[Jitter]) -> dict[str, Tensor]:
         """The weighted terms of the loss for one preview; their sum is the loss (but for the code's own distance)."""
@@ -103,9 +99,7 @@ class Objective:
         terms["gender"] = weights.gender * (person.man - start.person.man).square()
         terms["pose"] = weights.pose * (points - start.points)[list(STEADY)].square().sum(1).mean()
         if weights.turn:
-            moved = (points - start.points)[list(POSE_POINTS)]
-            turned = (self._turn_by_point * moved).sum((1, 2))  # [3]: pitch, yaw, roll
-            terms["turn"] = weights.turn * F.relu(turned.abs() - LEVEL).square().sum()
+            terms["turn"] = weights.turn * F.relu(self._turned(points).abs() - LEVEL).square().sum()
         terms["symmetry"] = weights.symmetry * (lopsidedness(points) - start.lopsidedness).square().mean()
         terms["sides"] = weights.sides * F.relu(self._steering.sides(points).abs() - EVEN).square().sum()
         change = (picture - start.preview).abs().mean(1)

@@ -12,11 +12,11 @@ from typing import Final, TypeVar
 from models.descent import cosine_pace, share_kept
 from models.errors import UserError
 from models.expression import directions, predictor
-from models.expression.amortised import FIRST_SEED, Amortisation, FittedPreviews, Teaching, calibrated, drawn_codes
+from models.expression.amortised import FIRST_SEED, Amortisation, Teaching, calibrated, drawn_codes
 from models.expression.bank import load_directions, load_predictor
 from models.expression.directions import Directions
 from models.expression.predictor import PathPredictor, untrained
-from models.expression.preview import FEATURES, Generator
+from models.expression.preview import FEATURES, FittedPreviews, Generator
 from models.expression.rows import shaping_rows
 from models.files import cache_folder, note_use
 from models.judge.eyes import WHO, Eyes

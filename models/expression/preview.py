@@ -4,8 +4,8 @@ A 1×1 map from the features' channels to the twelve numbers of each 2×2 patch,
 shrunk to 256². It is only good near the codes it was fitted on, and costs an eighth of the full picture there and back.
 """
 
-from collections.abc import Hashable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from models.judge.crops import Picture
 from models.precision import fast_autocast
+from models.stylegan.default import GRAPH_HASH
 from models.stylegan.head import FINE_256, load_head
-from models.stylegan.mobile import MobileStyleGAN
 
 SIDE: Final = 256
 FEATURES: Final = SIDE // 2  # of the layers that a preview is made of
@@ -91,10 +91,25 @@ class Preview:
         return torch.cat([features, torch.ones_like(features[:1])])
 
 
-class HeadPreview:
-    """The same for any face of MobileStyleGAN, without fitting: through the head that a show draws 256² pictures with."""
+@runtime_checkable
+class Headed(Protocol):
+    """A generator with features that a head can finish: MobileStyleGAN, and what stands in for it."""
 
-    def __init__(self, generator: MobileStyleGAN) -> None:
+    @property
+    def graph_hash(self) -> str: ...
+
+    def features(self, ws: Tensor, resolution: int) -> Tensor: ...
+
+    def skipped_styles(self, ws: Tensor, resolution: int) -> Tensor: ...
+
+
+class HeadPreview:
+    """The same for any face of MobileStyleGAN, without fitting: through the head that a show draws 256² pictures with.
+
+    Its slopes are truer than a fitted preview's (docs/expression_tried.md, "Left like right").
+    """
+
+    def __init__(self, generator: Headed) -> None:
         """Raises `UserError` as `load_head`."""
         self._generator, self._head = generator, load_head(FINE_256, generator.graph_hash)
 
@@ -103,3 +118,32 @@ class HeadPreview:
             side = FINE_256.features
             picture: Tensor = self._head(self._generator.features(ws, side), self._generator.skipped_styles(ws, side))
         return (picture.float() + 1) / 2
+
+
+Look = Callable[[Tensor], Tensor]
+"""ws (1, num_ws, 512) → a picture 0…1 with a gradient."""
+Previews = Callable[[Tensor, bool], Look]
+"""(ws, anew): how to see what lies near `ws`; of another face if `anew`, else also near all codes since the last new face."""
+
+
+class FittedPreviews:
+    """`Previews` of any generator: for each face a `Preview`, fitted on where it is led."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self._preview: Preview | None = None
+
+    def __call__(self, ws: Tensor, anew: bool) -> Look:
+        if anew or self._preview is None:
+            self._preview = Preview(self._generator, [ws])
+        else:
+            self._preview.learn(ws)
+        return self._preview
+
+
+def previews_of(generator: Generator) -> Previews:
+    """The truest there are: through the head that ships for this generator, else fitted."""
+    if generator.graph_hash == GRAPH_HASH and isinstance(generator, Headed):
+        preview = HeadPreview(generator)
+        return lambda _ws, _anew: preview
+    return FittedPreviews(generator)

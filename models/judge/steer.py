@@ -5,7 +5,7 @@ box that was found once (on the neutral face), so that their place does not depe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -57,6 +57,10 @@ class View:
     def of(cls, face: FaceBox, picture_side: int) -> "View":
         (x, y), n = face.centre, picture_side
         return cls(x / n, y / n, face.side / n, face.roll * torch.pi / 180)
+
+    def moved(self, jitter: Jitter) -> "View":
+        """The box a little elsewhere, or of another size."""
+        return replace(self, x=self.x + jitter.dx * self.side, y=self.y + jitter.dy * self.side, side=self.side * jitter.scale)
 
     def matrix(self, margin: float, *, level: bool = False, jitter: Jitter = STILL[0]) -> Tensor:
         """(2, 3): takes crop coordinates −1…1 to picture coordinates −1…1 (the convention of `affine_grid`)."""

@@ -10,12 +10,12 @@ from painted_faces import EYES, NUM_WS, ROWS, WIDTH, Painted, stripes
 
 from models.errors import UserError
 from models.expression import amortised
-from models.expression.amortised import GOALS, STILL, Amortisation, FittedPreviews, Teaching, calibrated
+from models.expression.amortised import GOALS, STILL, Amortisation, Teaching, calibrated
 from models.expression.directions import TURNS, Directions
 from models.expression.goals import EMOTION_GOALS, RIG_GOALS
 from models.expression.objective import Weights
 from models.expression.predictor import PathPredictor, untrained
-from models.expression.preview import full_picture
+from models.expression.preview import FittedPreviews, full_picture
 from models.labels import EMOTIONS
 
 

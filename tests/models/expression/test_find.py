@@ -8,7 +8,7 @@ import pytest
 import shared_data
 import torch
 
-from models.expression import find, levels
+from models.expression import evening, find, levels
 from models.expression.bank import load_bank, load_predictor
 from models.expression.geometry import measures
 from models.expression.goals import RIG_GOALS
@@ -32,6 +32,7 @@ def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyP
         pytest.skip(f"needs the package {package}" + (f" and the networks {', '.join(absent)} in {FOLDER}" if absent else ""))
     monkeypatch.setattr(find, "ROUND", Walk(steps=1, jitters=1))
     monkeypatch.setattr(find, "ROUNDS", 1)
+    monkeypatch.setattr(evening, "STEPS", 1)
     monkeypatch.setattr(levels, "LOOKS", (0.5, 1.0))
     generator = load_default_generator()
     told: list[tuple[float, str]] = []

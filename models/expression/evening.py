@@ -1,0 +1,112 @@
+"""What a prediction or a search left uneven, left and right and turns of the head, put right by the smallest step in W+.
+
+Drawn faces differ between left and right, most where the head is turned, and an emotion adds to it. A walk that pays for this
+among many other things leaves much of it (docs/expression.md). So at the end the few movements that still differ are taken as
+linear in the code, and solved for (Gauss-Newton, least change): as small a step changes nothing else that can be seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.expression.geometry import turned_from
+from models.expression.paths import ExpressionPaths
+from models.expression.preview import Generator, as_bytes, full_picture, previews_of
+from models.expression.rows import emotion_rows, shaping_rows
+from models.judge.eyes import Eyes
+from models.judge.steer import STILL, Jitter, View
+from models.labels import EMOTIONS, NEUTRAL
+
+EVEN: Final = 0.06  # of a blendshape, that left and right may differ
+LEVEL: Final = 1.5  # degrees that an emotion may turn the head
+INSIDE: Final = 0.8  # of these limits: where a step leads
+STEPS: Final = 3
+LONGEST: Final = 2.5  # of a step, in W+: farther than this nothing is linear
+DAMPING: Final = 1e-3  # of the mean squared slope: two movements that go together are not torn apart
+# A mesh sees a crop that is moved a little differently, by .06 of a squint; what is evened out is the mean of three.
+CROPS: Final = (*STILL, Jitter(0.015, 0.0, 0.93), Jitter(-0.015, 0.0, 1.07))
+
+Floats = NDArray[np.float32]
+
+
+def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
+    """The same face, even at rest and at the end of each emotion; knots before the end share in its step, the rig stays.
+
+    Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
+    """
+    scene = _Scene(generator, eyes, torch.from_numpy(face.neutral)[None])
+    at_rest = scene.step(scene.rest, shaping_rows(generator))
+    rest = scene.rest + at_rest
+    scene.holds(rest)
+    paths = face.paths.copy()
+    for emotion in range(len(EMOTIONS)):
+        end = torch.from_numpy(face.paths[emotion, -1])
+        if emotion == NEUTRAL or not end.any():
+            continue
+        step = scene.step(rest + end, emotion_rows(generator)).numpy()
+        lengths = np.linalg.norm(face.paths[emotion], axis=(1, 2))
+        paths[emotion] += (lengths / lengths[-1]).astype(np.float32)[:, None, None] * step
+    return replace(face, neutral=rest[0].numpy(), paths=paths)
+
+
+class _Scene:
+    """One face, and what is uneven of it at some code."""
+
+    def __init__(self, generator: Generator, eyes: Eyes, rest: Tensor) -> None:
+        self.rest = rest
+        self._steering = eyes.steering
+        picture = full_picture(generator, rest)
+        self._view = View.of(eyes.detect(as_bytes(picture)), picture.shape[-1])
+        self._previews = previews_of(generator)
+        self._preview = self._previews(rest, True)
+        self._turned: Callable[[Tensor], Tensor] | None = None
+
+    def holds(self, rest: Tensor) -> None:
+        """From now on a head that turns away from how it is held there is uneven, too."""
+        with torch.no_grad():
+            self._turned = turned_from(self._meshes(rest).mean(0))
+
+    def step(self, code: Tensor, rows: slice) -> Tensor:
+        """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where nothing is beyond its limit, or nearer."""
+        self._preview = self._previews(code, False)
+        offset = torch.zeros_like(code[0])
+        for _ in range(STEPS):
+            moved = offset[rows].clone().requires_grad_()
+            before, after = offset[: rows.start], offset[rows.stop :]
+            values, limits = self._seen(code + torch.cat([before, moved, after]))
+            beyond = [k for k in range(len(values)) if float(values[k].detach().abs()) > float(limits[k])]
+            if not beyond:
+                break
+            slopes = torch.stack([torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten() for k in beyond])
+            excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach()[beyond]
+            offset[rows] -= least_change(slopes, excess).view_as(moved)
+        return offset
+
+    def _seen(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """What should be small at a code, and how small: differences of left and right, then degrees of turn."""
+        meshes = self._meshes(code)
+        values = torch.stack([self._steering.sides(mesh) for mesh in meshes]).mean(0)
+        limits = torch.full_like(values, EVEN)
+        if self._turned is not None:
+            turn = self._turned(meshes.mean(0))
+            values, limits = torch.cat([values, turn]), torch.cat([limits, torch.full_like(turn, LEVEL)])
+        return values, limits
+
+    def _meshes(self, code: Tensor) -> Tensor:
+        """(crops, 478, 2): the mesh in each crop of the preview."""
+        picture = self._preview(code)
+        return torch.stack([self._steering.points(picture, self._view.moved(crop)) for crop in CROPS])
+
+
+def least_change(slopes: Tensor, excess: Tensor) -> Tensor:
+    """(n,): the shortest vector whose products with `slopes` (k, n) are `excess` (k,), damped, and no longer than `LONGEST`."""
+    gram = slopes @ slopes.T
+    damping = DAMPING * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)
+    vector = slopes.T @ torch.linalg.solve(gram + damping, excess)
+    shortened: Tensor = vector * (LONGEST / vector.norm()).clamp(max=1.0)
+    return shortened

@@ -1,0 +1,141 @@
+"""Evening out: left and right and turns of the head, on a generator and networks of known nature and on the real ones."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shared_data
+import torch
+from face_meshes import mesh
+from hypothesis import given
+from hypothesis import strategies as st
+from painted_faces import EYES, NUM_WS, ROWS, WHO, WIDTH, Painted, Reads, stripes
+from torch import Tensor
+
+from models.expression.bank import load_predictor
+from models.expression.evening import EVEN, LEVEL, LONGEST, evened, least_change
+from models.expression.geometry import turned_from
+from models.expression.paths import ExpressionPaths
+from models.expression.preview import as_bytes, full_picture
+from models.expression.rows import COARSE
+from models.judge import networks
+from models.judge.eyes import Eyes, open_eyes
+from models.judge.landmarks import POSE_POINTS
+from models.judge.steer import STILL, Jitter, Person, View
+from models.judge.verdict import Judge, lopsided
+from models.labels import EMOTIONS, NEUTRAL
+from models.stylegan.default import load_default_generator
+
+UNEVEN, TURNING = WHO + 1, WHO + 2
+
+
+class Sided(Reads):
+    """A face whose left is raised by one stripe, and whose head turns by another."""
+
+    def expression(self, image: Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> Tensor:
+        raise AssertionError("nothing is asked of an expression")
+
+    def person(self, image: Tensor, view: View) -> Person:
+        raise AssertionError("nothing is asked of a person")
+
+    def points(self, image: Tensor, view: View) -> Tensor:
+        seen = stripes(image)
+        moved = torch.zeros(478, 2)
+        moved[next(iter(POSE_POINTS)), 0] = 1.0  # the tip of the nose to the side
+        return mesh() + 0.8 * seen[TURNING] * moved + torch.nn.functional.pad(seen[UNEVEN].view(1, 1), (1, 0, 477, 0))
+
+    def sides(self, points: Tensor) -> Tensor:
+        return torch.stack([points[477, 1] - mesh()[477, 1], torch.zeros(())])
+
+
+SIDED = Eyes(Sided(), EYES.detect)
+
+
+def painted(uneven: float, end: dict[int, float]) -> ExpressionPaths:
+    """A face that is that uneven at rest, and an anger that moves these stripes, by half of it at the first of two knots."""
+    neutral = np.zeros((NUM_WS, WIDTH), np.float32)
+    neutral[:, UNEVEN] = 2 * uneven  # brightness is half of a code
+    paths = np.zeros((len(EMOTIONS), 2, NUM_WS, WIDTH), np.float32)
+    for stripe, by in end.items():
+        paths[EMOTIONS.index("angry"), :, :, stripe] = np.array([by, 2 * by])[:, None]
+    still = np.zeros_like(neutral)
+    return ExpressionPaths(neutral, paths, {"mouth_open": still, "blink": still}, Painted.graph_hash, "seed:1")
+
+
+def sides_of(code: np.ndarray) -> float:
+    picture = full_picture(Painted(), torch.from_numpy(code)[None])
+    return float(SIDED.steering.sides(SIDED.steering.points(picture, View(0.5, 0.5, 0.5, 0.0)))[0])
+
+
+def test_a_face_is_even_at_rest_and_in_each_emotion_and_nothing_else_moves() -> None:
+    face = painted(0.2, {UNEVEN: 0.2, 0: 0.4})
+    assert sides_of(face.neutral) == pytest.approx(0.2, abs=0.03)  # stripes are no whole pixels
+    even = evened(Painted(), face, SIDED)
+    angry = even.paths[EMOTIONS.index("angry")]
+    assert abs(sides_of(even.neutral)) <= EVEN
+    assert abs(sides_of(even.neutral + angry[1])) <= EVEN
+    changed = (even.neutral != face.neutral).any(1)
+    assert changed[ROWS].all()
+    assert changed.sum() == ROWS.stop - ROWS.start
+    coarse = slice(ROWS.start + COARSE)
+    assert np.array_equal(angry[:, coarse], face.paths[EMOTIONS.index("angry"), :, coarse]), "emotions leave these rows alone"
+    assert np.allclose(even.neutral[:, 0], face.neutral[:, 0], atol=1e-4)
+    assert np.allclose(angry[..., 0], face.paths[EMOTIONS.index("angry"), ..., 0], atol=1e-4), "the expression itself stays"
+    assert np.allclose(angry[0], angry[1] / 2, atol=1e-6), "knots share in the step"
+    assert not even.paths[NEUTRAL].any()
+    assert all(np.array_equal(even.rig[name], offset) for name, offset in face.rig.items())
+
+
+def test_a_face_that_is_even_stays_as_it_is() -> None:
+    face = painted(0.5 * EVEN, {0: 0.4})
+    even = evened(Painted(), face, SIDED)
+    assert np.array_equal(even.neutral, face.neutral)
+    assert np.array_equal(even.paths, face.paths)
+
+
+def test_an_emotion_turns_the_head_no_more_than_a_little() -> None:
+    face = painted(0.0, {TURNING: 0.2})
+
+    def turn(face: ExpressionPaths) -> float:
+        codes = [face.neutral, face.neutral + face.paths[EMOTIONS.index("angry"), -1]]
+        view = View(0.5, 0.5, 0.5, 0.0)
+        meshes = [SIDED.steering.points(full_picture(Painted(), torch.from_numpy(code)[None]), view) for code in codes]
+        return float(turned_from(meshes[0])(meshes[1]).abs().max())
+
+    assert turn(face) > 2 * LEVEL
+    assert turn(evened(Painted(), face, SIDED)) < 1.2 * LEVEL  # its preview is fitted
+
+
+@given(st.integers(1, 5), st.integers(0, 2**31 - 1), st.floats(1e-3, 1e3))
+def test_the_least_change_does_what_is_asked_and_is_never_long(k: int, seed: int, size: float) -> None:
+    random = torch.Generator().manual_seed(seed)
+    slopes = torch.randn(k, 50, generator=random) / 50**0.5
+    excess = size * torch.randn(k, generator=random)
+    vector = least_change(slopes, excess)
+    assert float(vector.norm()) <= LONGEST * 1.0001
+    if float(vector.norm()) < 0.999 * LONGEST:
+        assert torch.allclose(slopes @ vector, excess, atol=0.05 * float(excess.abs().max()))
+    assert torch.isfinite(least_change(torch.cat([slopes, slopes]), torch.cat([excess, excess]))).all(), "the same asked twice"
+
+
+def test_a_real_face_becomes_even() -> None:
+    """Seed 2003 looks aside; by the judge's own mesh, in pictures four times as large as those that are evened out."""
+    absent = networks.missing(shared_data.NETWORKS)
+    if absent:
+        pytest.skip(f"needs the networks {', '.join(absent)} in {shared_data.NETWORKS}")
+    generator, eyes, judge = load_default_generator(), open_eyes(None), Judge(shared_data.NETWORKS)
+    ws = generator.broadcast(generator.code_of_seed(2003))
+    face = load_predictor().paths(ws[0].numpy(), "seed:2003")
+    only_angry = np.zeros_like(face.paths)
+    only_angry[EMOTIONS.index("angry")] = face.paths[EMOTIONS.index("angry")]
+    face = replace(face, paths=only_angry)
+
+    def uneven(face: ExpressionPaths) -> list[float]:
+        codes = [face.neutral, face.neutral + face.paths[EMOTIONS.index("angry"), -1]]
+        read = [judge.read(as_bytes(full_picture(generator, torch.from_numpy(code)[None], 512))) for code in codes]
+        return [max(map(abs, lopsided(one.blendshapes).values())) for one in read]
+
+    before, after = uneven(face), uneven(evened(generator, face, eyes))
+    assert max(after) < max(before)
+    assert max(after) < 0.15
