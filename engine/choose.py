@@ -61,7 +61,7 @@ register_backend("torch", _open_torch)
 
 
 def open_backend(generator: Generator, size: int, backend: str = "auto", quality: Quality = "fine") -> Backend:
-    """Ready to draw pictures `size` pixels wide, one of `sizes_of(generator)`, in that quality (see `Pixels`).
+    """Ready to draw pictures `size` pixels wide, one of `generator.sizes`, in that quality (see `Pixels`).
 
     `backend` is a name in `engine.backend.BACKENDS`, or `auto`: each one that opens here is timed once, the fastest is taken
     and remembered until the machine or the graph changes. Raises UserError for an unknown name or size, for a named backend

@@ -11,7 +11,6 @@ from engine.choose import open_backend
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
 from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import sizes_of
 
 SIDE: Final = 512  # pixels: what networks look at, and half the work of 1024²
 
@@ -58,5 +57,5 @@ def quick_generator(generator: Generator | None = None) -> DrawnGenerator:
     Raises `UserError` as `open_backend`.
     """
     generator = generator or load_default_generator()
-    size = max((size for size in sizes_of(generator) if size <= SIDE), default=min(sizes_of(generator)))
+    size = max((size for size in generator.sizes if size <= SIDE), default=min(generator.sizes))
     return DrawnGenerator(generator, open_backend(generator, size, quality="full"))

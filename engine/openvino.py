@@ -22,6 +22,7 @@ from engine.export import INPUT, OUTPUT, graph_key, onnx_file
 from engine.int8 import Steps, measured_steps, recipe, use_steps
 from models.errors import UserError
 from models.files import note_use, written_beside
+from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
 from models.stylegan.pixels import Pixels
 
@@ -167,9 +168,3 @@ def _fastest(pixels: Pixels, choices: list[str], ws: list[NDArray[np.float32]], 
     table = ", ".join(f"{c} {milliseconds[c]:.0f} ms ({fidelity[c]:.0f} dB)" for c in choices)
     log.info("OpenVINO draws %d² in %s from now on; measured on this machine: %s", pixels.size, best, table)
     return best
-
-
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio of two pictures in dB; infinite for equal ones."""
-    error = np.square(a.astype(np.float64) - b).mean()
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")

@@ -20,7 +20,6 @@ from models.files import check_place
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
-from models.stylegan.pixels import sizes_of
 from realtime.cache_pruning import cache_in_use
 from realtime.clock import Clock, MonotonicClock, VirtualClock
 from realtime.draw import Drawer
@@ -210,7 +209,7 @@ def open_generator(settings: Settings, clock: Clock) -> tuple[Generator, Faces |
 
 def size_for(generator: Generator, wanted: int) -> int:
     """The largest size that the generator draws and that is not larger than `wanted` pixels, else its smallest."""
-    sizes = sizes_of(generator)
+    sizes = generator.sizes
     size = max((size for size in sizes if size <= wanted), default=min(sizes))
     if size != wanted:
         log.info("the generator draws no %d²; it draws %d²", wanted, size)

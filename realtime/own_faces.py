@@ -33,12 +33,11 @@ from models.stylegan.generator import Generator
 from realtime.background import Background, give_way
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
-from realtime.faces import levelled_file, seed_of
+from realtime.faces import KEYS, levelled_file, seed_of
 from realtime.settings import Face
 
 log = logging.getLogger(__name__)
 
-KEYS: Final = 9
 PSI: Final = 0.7  # truncation of what is kept without saying so in its name
 TOLD_EVERY: Final = 0.05  # of the work
 

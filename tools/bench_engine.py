@@ -38,13 +38,13 @@ from numpy.typing import NDArray
 from engine import cache
 from engine.backend import BACKENDS
 from engine.choose import open_backend
-from engine.openvino import psnr
 from models.errors import UserError, exit_on_user_error
+from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
 from models.stylegan.carrier import carrier_folder, checked_file
 from models.stylegan.generator import Generator
 from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import QUALITIES, sizes_of, ways_of
+from models.stylegan.pixels import QUALITIES, ways_of
 from tools import first_frame
 from tools.chosen_generator import add_options, chosen_generator
 from tools.nvidia import first_gpu_while
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"{'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} {'to peer':>8} "
             f"{'1st frame':>9} {'memory':>9}  with"
         )
-    for size, quality in ways_of(generator, args.size or sizes_of(generator), args.quality):
+    for size, quality in ways_of(generator, args.size or generator.sizes, args.quality):
         with contextlib.ExitStack() as opened:
             ways = {"peer": peer if size == generator.resolution else shrunk(peer, size)} if peer else {}
             descriptions = {"peer": peer_description}

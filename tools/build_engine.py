@@ -11,7 +11,7 @@ import argparse
 
 from engine.tensorrt import engine_file
 from models.errors import exit_on_user_error
-from models.stylegan.pixels import QUALITIES, Pixels, sizes_of
+from models.stylegan.pixels import QUALITIES, Pixels
 from tools.chosen_generator import add_options, chosen_generator
 from tools.ranges import whole
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     args = parser.parse_args(arguments)
     generator = chosen_generator(args)
-    for size in args.size or [max(sizes_of(generator))]:
+    for size in args.size or [max(generator.sizes)]:
         path = engine_file(Pixels(generator, size, args.quality).eval(), tuple(args.capabilities), report=print)
         print(f"{size}²: {path} ({path.stat().st_size / 2**20:.0f} MiB)")
 

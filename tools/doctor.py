@@ -211,13 +211,13 @@ def draw(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
 
     from engine.backend import BACKENDS
     from engine.choose import milliseconds, open_backend
-    from engine.openvino import psnr
+    from models.judge.fidelity import psnr
     from models.stylegan.default import load_default_generator
-    from models.stylegan.pixels import Pixels, sizes_of, ways_of
+    from models.stylegan.pixels import Pixels, ways_of
 
     generator = load_default_generator()
     ws = generator.broadcast(generator.code_of_seed(1000))
-    for size, quality in ways_of(generator, sizes_of(generator), ("fast", "fine")):
+    for size, quality in ways_of(generator, generator.sizes, ("fast", "fine")):
         with torch.inference_mode():
             expected = Pixels(generator, size, quality).eval()(ws).numpy()
         for name in BACKENDS:

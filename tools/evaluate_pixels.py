@@ -29,12 +29,11 @@ from torch.nn import functional as F
 
 from engine.backend import BACKENDS
 from engine.choose import open_backend
-from engine.openvino import psnr
 from models.errors import UserError, exit_on_user_error
 from models.expression.bank import load_bank, load_predictor
 from models.expression.paths import ExpressionPaths
 from models.judge.crops import Picture
-from models.judge.fidelity import grid, ms_ssim, slow_colour
+from models.judge.fidelity import grid, ms_ssim, psnr, slow_colour
 from models.judge.measure import Detector, Fer, SFace
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.judge.landmarks import POSE_POINTS, turn_by_point
+from models.judge.landmarks import IRISES, POSE_POINTS, turn_by_point
 
 TOP_AND_CHIN: Final = (10, 152)
 OUTER_EYE_CORNERS: Final = (33, 263)
@@ -26,7 +26,6 @@ LOWER_LIP: Final = (14,)
 MOUTH_CORNERS: Final = (61, 291)
 NOSE_BASE: Final = (2,)
 CHIN: Final = (152,)
-IRISES: Final = (468, 473)
 _POSE_SIDE: Final = 256  # pixels of a picture in which turns are found; angles are the same in any
 
 

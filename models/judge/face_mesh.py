@@ -18,7 +18,7 @@ from models.errors import UserError
 from models.files import cache_folder, sha256_of, written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.graph_import import GraphModule
-from models.judge.landmarks import FACE_OVAL, MOUTH_CORNERS
+from models.judge.landmarks import FACE_OVAL, IRISES, MOUTH_CORNERS
 from models.judge.steer import View, mesh_crop, mesh_points
 
 TASK_SHA256: Final = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -35,7 +35,6 @@ FFHQ: Final = View(0.5, 0.545, 0.68, 0.0)  # where a face aligned like FFHQ lies
 # its centre that much higher up, in parts of the oval's height (80 drawn faces; both within 2 to 4 % of one box).
 HIGHER: Final = 1.144
 UP: Final = 0.078
-IRISES: Final = (468, 473)
 NOSE_TIP: Final = 4
 
 

@@ -51,6 +51,7 @@ FOREHEAD: Final = (108, 151, 337, 336, 9, 107)
 # (upper lid, lower lid) and (inner, outer corner) of each eye; mouth corners.
 RIGHT_LIDS: Final = ((159, 145), (158, 153), (160, 144))
 LEFT_LIDS: Final = ((386, 374), (385, 380), (387, 373))
+IRISES: Final = (468, 473)
 RIGHT_EYE_CORNERS: Final = (33, 133)
 LEFT_EYE_CORNERS: Final = (263, 362)
 MOUTH_CORNERS: Final = (61, 291)

@@ -29,7 +29,7 @@ class Pixels(nn.Module):
 
     def __init__(self, generator: Generator, size: int, quality: Quality = "fine") -> None:
         super().__init__()
-        sizes = sizes_of(generator)
+        sizes = generator.sizes
         if size not in sizes:
             raise UserError(f"a picture {size} pixels wide was asked for; choose one of {', '.join(map(str, sizes))}")
         self.size = size
@@ -58,11 +58,6 @@ class Pixels(nn.Module):
         # -1…1 → 0…255 as NVIDIA's scripts do it; the half is the rounding, since the conversion to bytes cuts.
         grey = (picture.float() * 127.5 + 128).clamp(0, 255)
         return grey[0].permute(1, 2, 0).to(torch.uint8)
-
-
-def sizes_of(generator: Generator) -> tuple[int, ...]:
-    """All sides, in pixels, that a generator's pictures can be had in, smallest first."""
-    return generator.sizes
 
 
 def quality_of(generator: Generator, size: int, wanted: Quality) -> Quality:

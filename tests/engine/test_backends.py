@@ -16,9 +16,10 @@ from engine import onnxruntime, openvino
 from engine.backend import Backend
 from engine.export import graph_key, onnx_file
 from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend, Provider, onnxruntime_module, open_onnxruntime
-from engine.openvino import OpenVinoBackend, psnr
+from engine.openvino import OpenVinoBackend
 from engine.pytorch import TorchOnCpu
 from models.errors import UserError
+from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels

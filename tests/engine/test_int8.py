@@ -14,7 +14,8 @@ from openvino import opset13 as ops
 from engine import openvino as engine_openvino
 from engine.export import INPUT
 from engine.int8 import Steps, best_cut, measured_steps, use_steps
-from engine.openvino import INTEGERS, OpenVinoBackend, faces_of, known_steps, measured_precision, psnr
+from engine.openvino import INTEGERS, OpenVinoBackend, faces_of, known_steps, measured_precision
+from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
 from models.stylegan.pixels import Pixels, Quality
 

@@ -16,10 +16,11 @@ from engine import export, openvino
 from engine.choose import open_backend
 from engine.export import onnx_file
 from engine.onnxruntime import PROVIDERS, OnnxRuntimeBackend
-from engine.openvino import OpenVinoBackend, noise_as_inputs, psnr
+from engine.openvino import OpenVinoBackend, noise_as_inputs
 from engine.pytorch import TorchOnCpu
 from engine.tensorrt import Network
 from models.errors import UserError
+from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
 from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.pixels import Pixels

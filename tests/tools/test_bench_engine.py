@@ -11,7 +11,7 @@ import pytest
 import torch
 from reference_generators import REFERENCE
 
-from engine.openvino import psnr
+from models.judge.fidelity import psnr
 from models.stylegan.converted import convert
 from models.stylegan.default import load_default_generator
 from models.stylegan.pixels import Pixels

@@ -63,7 +63,6 @@ def test_a_changed_carrier_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: An
 
 
 def test_every_way_of_drawing_is_tried_and_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(pixels, "sizes_of", lambda generator: (256,))
     monkeypatch.setattr(pixels, "ways_of", lambda generator, sizes, qualities: [(256, "fast")])
     assert main(["--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
