@@ -75,6 +75,7 @@ class _Scene:
         """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where nothing is beyond its limit, or nearer."""
         self._preview = self._previews(code, False)
         offset = torch.zeros_like(code[0])
+        slopes: dict[int, Tensor] = {}  # of each movement, found once: steps are short, and half of the time goes there
         for _ in range(STEPS):
             moved = offset[rows].clone().requires_grad_()
             before, after = offset[: rows.start], offset[rows.stop :]
@@ -82,9 +83,11 @@ class _Scene:
             beyond = [k for k in range(len(values)) if float(values[k].detach().abs()) > float(limits[k])]
             if not beyond:
                 break
-            slopes = torch.stack([torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten() for k in beyond])
+            for k in beyond:
+                if k not in slopes:
+                    slopes[k] = torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten()
             excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach()[beyond]
-            offset[rows] -= least_change(slopes, excess).view_as(moved)
+            offset[rows] -= least_change(torch.stack([slopes[k] for k in beyond]), excess).view_as(moved)
         return offset
 
     def _seen(self, code: Tensor) -> tuple[Tensor, Tensor]:
