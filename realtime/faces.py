@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 KEYS: Final = 9
 Find = Callable[[int, Path | None, Path], None]
-"""(seed, folder of networks or None, file to save to); before, what is predicted may be saved to `levelled_file` of that file."""
+"""(seed, folder of networks or None, file to save to); before, what is predicted may be saved to `finished_file` of that file."""
 
 
 class Faces:
@@ -86,13 +86,13 @@ class Faces:
         if self._search is None:
             return
         if self._search.background.running:
-            looked_at = self._search.levelled()
+            looked_at = self._search.predicted()
             if looked_at is not None:
                 log.info("%s's predicted expressions have its own strengths now", looked_at.name)
                 self._improve(looked_at, t)
             return
         search, self._search = self._search, None
-        found, looked_at = search.found(), search.levelled()
+        found, looked_at = search.found(), search.predicted()
         if found is None:
             log.warning("the search for the own expressions of %s failed; what was predicted stays", search.name)
             if looked_at is not None:  # the next show starts with it
@@ -133,7 +133,7 @@ class Faces:
         else:
             log.info("%s plays predicted expressions while its own are searched, steered by %s", name, steered_by)
             file = by_student if networks is None else own
-            looked_at = _strengths_set_before(levelled_file(file), name, generator.graph_hash)
+            looked_at = _strengths_set_before(finished_file(file), name, generator.graph_hash)
             self._search = _Search(self._find, name, seed, networks, file)
             if looked_at is not None:
                 return looked_at
@@ -152,7 +152,7 @@ def _strengths_set_before(file: Path, name: str, generator_hash: str) -> Express
         return None
 
 
-def levelled_file(found: Path) -> Path:
+def finished_file(found: Path) -> Path:
     """Where a search keeps what is predicted with strengths set, until its end; beside the file of what it found."""
     return found.with_name(f"{found.stem}-predicted.safetensors")
 
@@ -171,12 +171,12 @@ class _Search:
 
     def __init__(self, find: Find, name: str, seed: int, networks: Path | None, file: Path) -> None:
         self.name, self.file = name, file
-        self._taken = levelled_file(file).exists()  # by the face that starts with it
+        self._taken = finished_file(file).exists()  # by the face that starts with it
         self.background = Background(find, seed, networks, file)
 
-    def levelled(self) -> ExpressionPaths | None:
-        """What is predicted, its strengths set, once, when it is there."""
-        file = levelled_file(self.file)
+    def predicted(self) -> ExpressionPaths | None:
+        """What is predicted and `finished`, once, when it is there."""
+        file = finished_file(self.file)
         if self._taken or not file.exists():
             return None
         self._taken = True
@@ -197,17 +197,17 @@ class _Search:
 def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
     """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core.
 
-    First, in some seconds, what is predicted is `finished` for this face and saved to `levelled_file(file)`.
+    First, in about 25 s, what is predicted is `finished` for this face and saved to `finished_file(file)`.
     """
     give_way()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     try:
         generator, eyes = quick_generator(), open_eyes(networks)
-        if not levelled_file(file).exists():
+        if not finished_file(file).exists():
             ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
             predicted = finished(generator, load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}"), eyes)
-            save_paths(levelled_file(file), {predicted.name: predicted})
+            save_paths(finished_file(file), {predicted.name: predicted})
         face = find_paths(generator, seed, eyes)
         save_paths(file, {face.name: face})
     except UserError as error:

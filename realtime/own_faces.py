@@ -2,7 +2,7 @@
 
 Its expressions get better while the show runs, each step once and then kept in the user's cache: walks towards other pictures;
 attribute-level directions, once its faces are measured; what a predictor says that learnt on its faces; for the face of the
-start, that with strengths of its own; and what a search finds for it. A generator that draws no faces keeps the walks.
+start, that evened, with strengths of its own; and what a search finds for it. A generator that draws no faces keeps the walks.
 """
 
 import logging
@@ -33,7 +33,7 @@ from models.stylegan.generator import Generator
 from realtime.background import Background, give_way
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
-from realtime.faces import KEYS, levelled_file, seed_of
+from realtime.faces import KEYS, finished_file, seed_of
 from realtime.settings import Face
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class OwnFaces:
     def _reached(self) -> tuple[bool, ...]:
         """Which of the steps has left its file."""
         kept = self._kept
-        files = (kept.directions_file, kept.predictor_file, levelled_file(self._file), self._file)
+        files = (kept.directions_file, kept.predictor_file, finished_file(self._file), self._file)
         return tuple(file.exists() for file in files)
 
     def _known(self) -> list[ExpressionPaths]:
@@ -188,7 +188,7 @@ class OwnFaces:
     def _of_the_start(self) -> ExpressionPaths | None:
         """What the search found, or is predicted with strengths of its own; a damaged file is removed, to be made anew."""
         name = f"seed:{self._seeds[0]}"
-        for file in (self._file, levelled_file(self._file)):
+        for file in (self._file, finished_file(self._file)):
             if not file.exists():
                 continue
             note_use(file)
@@ -236,8 +236,8 @@ def learn_and_save(work: Work, part: Any) -> None:
             cache.remember(*_faceless(generator.graph_hash), True)
             return
         ws, name = generator.broadcast(generator.code_of_seed(work.seed, work.psi)).clone(), f"seed:{work.seed}"
-        if not levelled_file(work.file).exists():
-            save_paths(levelled_file(work.file), {name: finished(generator, known.paths(ws[0].numpy(), name), eyes)})
+        if not finished_file(work.file).exists():
+            save_paths(finished_file(work.file), {name: finished(generator, known.paths(ws[0].numpy(), name), eyes)})
         found = find_paths(generator, ws, eyes, predictor=known)
         save_paths(work.file, {name: replace(found, name=name)})
     except UserError as error:

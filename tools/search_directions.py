@@ -2,8 +2,8 @@
 
 Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start where
 the predictor leads (`tools/train_predictor.py`) and are steered by the networks in `--networks DIR`, or by our own student of
-them, which everybody has (`tools/train_student.py`). `--predicted` searches nothing and only sets the strengths of what is
-predicted, some seconds a face. `--make-directions FILE` makes attribute-level directions, where the predictor's training starts,
+them, which everybody has (`tools/train_student.py`). `--predicted` searches nothing: what is predicted is evened out and
+gets strengths of its own, about 25 s a face. `--make-directions FILE` makes attribute-level directions, where the predictor's training starts,
 from the faces in `--out` if there are any.
 """
 
@@ -126,7 +126,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only set the strengths of the file's faces anew: slight, clear and full as the networks that steer see them",
     )
-    add("--predicted", action="store_true", help="search nothing: take what is predicted, and set its strengths by looking")
+    add(
+        "--predicted",
+        action="store_true",
+        help="search nothing: take what is predicted, even it out, and set its strengths by looking",
+    )
     add(
         "--predictor",
         type=Path,

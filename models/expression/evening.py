@@ -75,7 +75,7 @@ class _Scene:
         """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where nothing is beyond its limit, or nearer."""
         self._preview = self._previews(code, False)
         offset = torch.zeros_like(code[0])
-        slopes: dict[int, Tensor] = {}  # of each movement, found once: steps are short, and half of the time goes there
+        slopes: dict[int, Tensor] = {}  # of each movement, found once: steps are short
         for _ in range(STEPS):
             moved = offset[rows].clone().requires_grad_()
             before, after = offset[: rows.start], offset[rows.stop :]

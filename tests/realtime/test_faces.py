@@ -56,7 +56,7 @@ def find_despite_ctrl_c(seed: int, networks: Path | None, file: Path) -> None:
 def set_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None:
     """What is predicted with its strengths set, and then a search that lasts until somebody says so."""
     name = f"seed:{seed}"
-    save_paths(module.levelled_file(file), {name: paths(name, 55.0)})
+    save_paths(module.finished_file(file), {name: paths(name, 55.0)})
     while not file.with_name("go").exists():
         time.sleep(0.02)
     save_paths(file, {name: paths(name, 77.0)})
@@ -64,7 +64,7 @@ def set_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None
 
 def damage_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None:
     """As if the cache were on a disk that fails; the search itself goes on."""
-    module.levelled_file(file).write_bytes(b"cut short")
+    module.finished_file(file).write_bytes(b"cut short")
     while not file.with_name("go").exists():
         time.sleep(0.02)
     find_quickly(seed, networks, file)
@@ -72,7 +72,7 @@ def damage_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> N
 
 def set_strengths_and_fail(seed: int, networks: Path | None, file: Path) -> None:
     name = f"seed:{seed}"
-    save_paths(module.levelled_file(file), {name: paths(name, 55.0)})
+    save_paths(module.finished_file(file), {name: paths(name, 55.0)})
     raise SystemExit(1)
 
 

@@ -22,7 +22,7 @@ from models.labels import EMOTIONS
 from models.stylegan.generator import Generator
 from realtime import own_faces
 from realtime.clock import VirtualClock
-from realtime.faces import levelled_file
+from realtime.faces import finished_file
 from realtime.own_faces import OwnFaces, Work
 from realtime.settings import Face
 
@@ -76,7 +76,7 @@ def learn_step_by_step(work: Work, part: Any) -> None:
     steps = {
         "directions": lambda: directions(generator).save(kept.directions_file),
         "predictor": lambda: stronger(known, 2).save(kept.predictor_file),
-        "strengths": lambda: save_paths(levelled_file(work.file), {face.name: times(face, 3)}),
+        "strengths": lambda: save_paths(finished_file(work.file), {face.name: times(face, 3)}),
         "search": lambda: save_paths(work.file, {face.name: times(face, 4)}),
     }
     for number, (name, take) in enumerate(steps.items()):

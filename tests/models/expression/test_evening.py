@@ -120,7 +120,7 @@ def test_the_least_change_does_what_is_asked_and_is_never_long(k: int, seed: int
 
 
 def test_a_real_face_becomes_even() -> None:
-    """Seed 2003 looks aside; by the judge's own mesh, in pictures four times as large as those that are evened out."""
+    """Seed 2003 holds his head aslant; by the judge's own mesh, in pictures four times as large as those that are evened out."""
     absent = networks.missing(shared_data.NETWORKS)
     if absent:
         pytest.skip(f"needs the networks {', '.join(absent)} in {shared_data.NETWORKS}")
