@@ -22,7 +22,7 @@ test: setup-test ## style, types and all tests
 	@$(ENV) -m ruff check .
 	@$(ENV) -m ruff format --check .
 	@$(ENV) -m mypy
-	@$(ENV) -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(ENV) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 doctor: setup ## what is seen of this machine, what draws how fast on it, what to install for more (ARGS="--no-bench")
 	@$(ENV) -m tools.doctor $(ARGS)
