@@ -1,6 +1,7 @@
 """What NVIDIA's driver says of the GPUs in this machine, asked of `nvidia-smi`, which comes with it."""
 
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +35,8 @@ def first_gpu_while(work: Callable[[], object]) -> Gpu | None:
     work()
     if process is None:
         return None
-    while process.poll() is None:
+    give_up = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < give_up:
         work()
     try:
         return next(iter(_read(process)), None)

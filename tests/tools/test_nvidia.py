@@ -53,3 +53,4 @@ def test_a_driver_that_hangs_is_given_up(driver: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(nvidia, "PATIENCE", 0.2)
     with pytest.raises(UserError, match="did not answer"):
         gpus()
+    assert first_gpu_while(lambda: None) is None
