@@ -24,7 +24,8 @@ class Verdict(NamedTuple):
 
 class EmotionNetwork(nn.Module):
     """Embeddings -> `Verdict`. `mean` and `std` (N_EMBEDDING,) come from the training data, every corpus counting alike; `shifts`
-    (5, N_EMBEDDING) are how far each emotion moves a voice's vectors away from its mean over all five, in the mean of voices."""
+    (5, N_EMBEDDING) are how far each emotion moves a voice's vectors away from its mean over all five, in the mean of voices;
+    where the encoder learnt from these voices, only as much of it as holds for others (`tools/train_emotion.py`)."""
 
     mean: Tensor
     std: Tensor
