@@ -1,6 +1,6 @@
 """A generator whose finished pictures a backend draws: for searches, which look at many and need no gradient there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import torch
@@ -11,8 +11,9 @@ from engine.choose import open_backend
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
 from models.stylegan.mobile import MobileStyleGAN
+from models.stylegan.pixels import Quality
 
-SIDE: Final = 512  # pixels: what networks look at, and half the work of 1024²
+SIDES: Final[Mapping[Quality, int]] = {"full": 512, "fine": 256}  # pixels: half the work of 1024²; what a search looks at
 
 
 class DrawnGenerator:
@@ -51,11 +52,13 @@ class DrawnGenerator:
         return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def quick_generator(generator: Generator | None = None) -> DrawnGenerator:
-    """A generator, the default one if none is given, its pictures drawn by whatever is fastest here, up to 512².
+def quick_generator(generator: Generator | None = None, quality: Quality = "full") -> DrawnGenerator:
+    """A generator, the default one if none is given, its pictures drawn by whatever is fastest here.
+
+    quality     full, up to 512², for who judges; fine, up to 256², for who looks at many and is content with a head's pictures
 
     Raises `UserError` as `open_backend`.
     """
     generator = generator or load_default_generator()
-    size = max((size for size in generator.sizes if size <= SIDE), default=min(generator.sizes))
-    return DrawnGenerator(generator, open_backend(generator, size, quality="full"))
+    size = max((size for size in generator.sizes if size <= SIDES[quality]), default=min(generator.sizes))
+    return DrawnGenerator(generator, open_backend(generator, size, quality=quality))

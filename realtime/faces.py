@@ -203,7 +203,7 @@ def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     try:
-        generator, eyes = quick_generator(), open_eyes(networks)
+        generator, eyes = quick_generator(quality="fine"), open_eyes(networks)
         if not finished_file(file).exists():
             ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
             predicted = finished(generator, load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}"), eyes)

@@ -229,7 +229,7 @@ def learn_and_save(work: Work, part: Any) -> None:
         part.value = share
 
     try:
-        generator, eyes = quick_generator(load_generator(work.source, work.label)), open_eyes(work.networks)
+        generator, eyes = quick_generator(load_generator(work.source, work.label), "fine"), open_eyes(work.networks)
         try:
             known = learn(generator, eyes, tell)
         except NoFacesError:

@@ -26,7 +26,7 @@ FACES: Final = ",".join(str(seed) for seed in range(10_000, 10_024))
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
-    eyes, generator = open_eyes(options.networks), quick_generator()
+    eyes, generator = open_eyes(options.networks), quick_generator(quality="fine")
     faces = [paths_of(generator, {}, seed) for seed in seeds_of(options.faces)]
     for emotion, levels in levels_of(generator, faces, eyes).items():
         print(f"{emotion:6} " + "  ".join(f"{level:+.2f}" for level in levels))

@@ -1,27 +1,33 @@
 """Write five emotions of faces as pictures: `python -m tools.render_emotions --face seed:1002,seed:1043 --out DIR`.
 
-Makes `DIR/<face>/<emotion>.png` (1024²; on Windows `seed:1002` becomes `seed-1002`). A face that is not in the
-bank is drawn as predicted, or with its own paths where `--paths FILE` has them.
+Makes `DIR/<face>/<emotion>.png` (1024²; on Windows `seed:1002` becomes `seed-1002`). A face that is neither in the bank nor in
+`--paths FILE` is predicted, evened out and given strengths of its own, as in a show, which takes some seconds; `--as-predicted`
+leaves that out.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from models.errors import exit_on_user_error
+from engine.drawn import quick_generator
+from models.errors import UserError, exit_on_user_error
 from models.expression.bank import FACES_FILE
+from models.expression.find import finished
 from models.expression.own_generator import known_predictor
 from models.expression.paths import ExpressionPaths, load_paths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.files import make_folder, written_beside
 from models.judge.crops import Picture
+from models.judge.eyes import Eyes, open_eyes
 from models.labels import EMOTIONS
+from models.stylegan.generator import Generator as StyleGAN
 from tools.chosen_generator import add_options, chosen_generator
 from tools.ranges import add_threads, real, whole
 from tools.search_directions import seeds_of
@@ -36,9 +42,27 @@ def main(arguments: list[str] | None = None) -> None:
     faces = {} if file is None else load_paths(file, generator.graph_hash)
     for seed in seeds_of(options.face):
         face = paths_of(generator, faces, seed)
+        if face.name not in faces and not options.as_predicted:
+            face = as_shown(generator, face)
         for emotion in EMOTIONS:
             picture = draw(generator, face, emotion, options.strength, options.size)
             write_picture(options.out / folder_name(face.name) / f"{emotion}.png", picture)
+
+
+def as_shown(generator: StyleGAN, predicted: ExpressionPaths) -> ExpressionPaths:
+    """What a show makes of a prediction before it searches; where nothing can look at it here, it stays, and a line says why."""
+    try:
+        quick, eyes = _what_looks(generator)
+        return finished(quick, predicted, eyes)
+    except UserError as error:
+        print(f"{predicted.name} is drawn as predicted: {error}", file=sys.stderr)
+        return predicted
+
+
+@lru_cache(maxsize=1)
+def _what_looks(generator: StyleGAN) -> tuple[Generator, Eyes]:
+    """Opened once for all faces, and only if there is one that needs it."""
+    return quick_generator(generator, "fine"), open_eyes(None)
 
 
 def folder_name(face: str) -> str:
@@ -81,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--size", type=whole("--size"), choices=(256, 512, 1024), default=1024, help="pixels (%(default)s)")
     parser.add_argument("--paths", type=Path, metavar="FILE", help=f"file of paths ({FACES_FILE}; of an own generator none)")
+    parser.add_argument("--as-predicted", action="store_true", help="do not look at predicted faces: quicker, less even")
     add_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     add_threads(parser)

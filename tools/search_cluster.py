@@ -91,4 +91,4 @@ def _generator(source: Source) -> DrawnGenerator:
     """One for all faces that a worker searches."""
     torch.set_num_threads(1)
     path, label = source
-    return quick_generator(chosen_generator(Namespace(generator=path, label=label)))
+    return quick_generator(chosen_generator(Namespace(generator=path, label=label)), "fine")

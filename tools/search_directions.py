@@ -19,6 +19,7 @@ from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error
 from models.expression import directions
 from models.expression.bank import FACES_FILE
+from models.expression.evening import evened
 from models.expression.find import find_paths, finished
 from models.expression.levels import levelled
 from models.expression.own_generator import known_predictor
@@ -33,19 +34,17 @@ from tools.search_cluster import HERE, searched_on_ray
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    if not options.faces and options.make_directions is None and not options.knots:
+    if not options.faces and options.make_directions is None and not (options.even or options.knots):
         raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
     if options.predicted and options.ray:
         raise UserError("--predicted takes some seconds a face and runs here, got --ray too: leave one of them out")
-    if options.knots and not options.out.exists():
-        raise UserError(
-            f"faces whose strengths should be set anew were expected in {options.out}, nothing is there: name their file"
-        )
+    if (options.even or options.knots) and not options.out.exists():
+        raise UserError(f"faces to put right were expected in {options.out}, nothing is there: name their file")
     if options.generator and options.out == FACES_FILE:
         raise UserError("the shipped faces are the default generator's: with --generator name another file with --out FILE")
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
-    generator = quick_generator(chosen_generator(options))
+    generator = quick_generator(chosen_generator(options), "fine")
     faces = load_paths(options.out, generator.graph_hash) if options.out.exists() else {}
     columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
@@ -82,16 +81,18 @@ def main(arguments: list[str] | None = None) -> None:
                 bars.update(bar, completed=number / len(missing), description=f"{number} of {len(missing)} faces")
                 yield face
 
-        def placed_anew() -> Iterator[ExpressionPaths]:
+        def put_right() -> Iterator[ExpressionPaths]:
             eyes = open_eyes(options.networks)
             for number, (name, face) in enumerate(faces.items()):
-                bars.update(bar, completed=number / len(faces), description=f"{name} strengths")
-                yield levelled(generator, face, eyes)
+                bars.update(bar, completed=number / len(faces), description=name)
+                if options.even:
+                    face = evened(generator, face, eyes)
+                yield levelled(generator, face, eyes) if options.knots else face
 
-        if options.knots:
-            faces = {face.name: face for face in placed_anew()}
+        if options.even or options.knots:
+            faces = {face.name: face for face in put_right()}
             save_paths(options.out, faces)
-            print(f"strengths of {len(faces)} faces: written to {options.out}", flush=True)
+            print(f"{len(faces)} faces put right: written to {options.out}", flush=True)
         if not missing:
             return
         for face in side_by_side() if options.ray else one_by_one():
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--faces", metavar="seed:N[,seed:M …]", help="the faces to search")
     add("--out", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths, made or added to (%(default)s)")
     add("--again", action="store_true", help="search faces again that the file already has")
+    add("--even", action="store_true", help="only even out the file's faces: left like right, the head as it is held at rest")
     add(
         "--knots",
         action="store_true",

@@ -112,12 +112,12 @@ def main(arguments: list[str] | None = None) -> None:
             )
     trainer.keep()
     emotions = [name for name in EMOTION_GOALS if not hold or name in hold]
-    calibrated(trainer.trained(), quick_generator(), open_eyes(options.networks), emotions, print).save(out)
+    calibrated(trainer.trained(), quick_generator(quality="fine"), open_eyes(options.networks), emotions, print).save(out)
 
 
 def _learn_own(options: argparse.Namespace) -> None:
     """What a show does in the background, ahead of it."""
-    generator, eyes = quick_generator(chosen_generator(options)), open_eyes(options.networks)
+    generator, eyes = quick_generator(chosen_generator(options), "fine"), open_eyes(options.networks)
     columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("", total=1.0)

