@@ -1,11 +1,16 @@
 """A generator drawn by a backend: the same pictures, the same codes."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 import torch
 
-from engine.drawn import DrawnGenerator
+from engine import drawn as module
+from engine.drawn import DrawnGenerator, quick_generator
 from engine.openvino import OpenVinoBackend
 from models.stylegan.mobile import MobileStyleGAN
-from models.stylegan.pixels import Pixels
+from models.stylegan.pixels import Pixels, Quality
 
 
 def test_pictures_are_the_generators_own_to_a_byte(generator: MobileStyleGAN) -> None:
@@ -18,3 +23,16 @@ def test_pictures_are_the_generators_own_to_a_byte(generator: MobileStyleGAN) ->
     assert drawn.graph_hash == generator.graph_hash
     assert drawn.num_ws == generator.num_ws
     assert torch.equal(drawn.features(ws, 32), generator.features(ws, 32))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "quality", "size"),
+    [((256, 512, 1024), "full", 512), ((256, 512, 1024), "fine", 256), ((64, 128), "fine", 128), ((1024,), "fine", 1024)],
+)
+def test_who_looks_at_many_sees_smaller_pictures(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], quality: Quality, size: int
+) -> None:
+    opened: list[tuple[int, Quality]] = []
+    monkeypatch.setattr(module, "open_backend", lambda _generator, size, quality: opened.append((size, quality)))
+    quick_generator(cast(Any, SimpleNamespace(sizes=sizes, features=None, rows_read=None)), quality)
+    assert opened == [(size, quality)]
