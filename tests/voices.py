@@ -1,5 +1,6 @@
 """Real-sounding speech for tests: the bundled voice at 16 kHz."""
 
+import wave
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -29,3 +30,11 @@ def turn(number: int) -> np.ndarray:
     """One of its turns."""
     begin, end = TURNS[number]
     return demo_voice()[int(begin * 16_000) : int(end * 16_000)]
+
+
+def write_wav(path: Path, sound: np.ndarray) -> Path:
+    """16 kHz, mono, 16 bits."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes())
+    return path

@@ -18,7 +18,7 @@ import sys
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +37,7 @@ from tools import emotion_networks, emotion_report, emotion_talks
 from tools.emotion_conditions import CONDITIONS, NO_VOICE
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.emotion_figures import binary_recall, calibration_error, confusion, reliability, unweighted_average_recall
+from tools.emotion_layouts import SOUND_SUFFIXES
 from tools.emotion_networks import Networks
 from tools.ranges import THREADS, whole
 from tools.spread import spread
@@ -182,12 +183,15 @@ def robustness(plain: dict[str, Any], changed: dict[str, dict[str, Any]]) -> dic
     return result
 
 
-def no_voice(classifier: EmotionClassifier, seconds: float) -> dict[str, Any]:
-    """What is heard in sounds that are no voice: share of the time at which anybody seems to speak, and what is shown."""
+def no_voice(classifier: EmotionClassifier, sounds: Mapping[str, Iterable[Sound]]) -> dict[str, Any]:
+    """What is heard in sounds that are no speech, kind by kind, each sound from a fresh start: share of the time at which
+    anybody seems to speak, and what is shown."""
     result = {}
-    for name, make in NO_VOICE.items():
-        classifier.reset()
-        heard = [h for h, _ in stream(classifier, make(seconds, np.random.default_rng(0)))]
+    for name, of_kind in sounds.items():
+        heard: list[Hearing] = []
+        for sound in of_kind:
+            classifier.reset()
+            heard += [h for h, _ in stream(classifier, sound)]
         labels = np.bincount([int(h.probabilities.argmax()) for h in heard], minlength=len(EMOTIONS)) / len(heard)
         result[name] = {
             "speaking": float(np.mean([h.speaking for h in heard])),
@@ -197,11 +201,30 @@ def no_voice(classifier: EmotionClassifier, seconds: float) -> dict[str, Any]:
     return result
 
 
+def made_up(seconds: float) -> dict[str, list[Sound]]:
+    """Of each kind of `NO_VOICE` one."""
+    return {name: [make(seconds, np.random.default_rng(0))] for name, make in NO_VOICE.items()}
+
+
+def recorded(folder: Path) -> dict[str, Iterator[Sound]]:
+    """Of each folder in it, its recordings. Raises UserError where there are none, and, later, for one that is damaged."""
+    files: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in SOUND_SUFFIXES and file.parent != folder:
+            files[file.relative_to(folder).parts[0]].append(file)
+    if not files:
+        raise UserError(f"{folder} holds no folders of recordings, one for each kind of sound; make some, or name another")
+    return {name: map(decode, those) for name, those in files.items()}
+
+
 def add_extras(parser: argparse.ArgumentParser) -> None:
     """What else can be measured."""
     parser.add_argument("--robustness", action="store_true", help="also through " + ", ".join(CONDITIONS))
     parser.add_argument("--timing", action="store_true", help="also talks of changing and of steady emotion, and neutral talk")
-    parser.add_argument("--non-speech", action="store_true", help="also " + ", ".join(NO_VOICE))
+    parser.add_argument("--non-speech", action="store_true", help="also " + ", ".join(NO_VOICE) + ", all made up")
+    parser.add_argument(
+        "--non-speech-in", type=Path, metavar="FOLDER", help="also recordings that are no speech, each folder in it of one kind"
+    )
     parser.add_argument("--everything", action="store_true", help="all of these")
     parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="of each corpus, for talks (default: 8)")
     parser.add_argument("--changes", type=whole("--changes"), default=5, metavar="N", help="of emotion, per voice (default: 5)")
@@ -224,6 +247,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         make_folder(args.json.parent)
     console = Console()
+    others: dict[str, Iterable[Sound]] = dict(recorded(args.non_speech_in)) if args.non_speech_in else {}
     everybody, complaints = read_corpus(args.manifest)
     prepare = functools.partial(Networks, everybody, args)
     voices: dict[str, list[Clip]] = defaultdict(list)
@@ -260,7 +284,9 @@ def main(argv: list[str] | None = None) -> int:
             verdicts = spread(prepare, hear_talk, heard, args.jobs, name)
             result[name] = of(spoken, verdicts, Expression()) if spoken else None
     if args.non_speech or args.everything:
-        result["no_voice"] = no_voice(EmotionClassifier.load(args.weights), _NO_VOICE_SECONDS)
+        others |= made_up(_NO_VOICE_SECONDS)
+    if others:
+        result["no_voice"] = no_voice(EmotionClassifier.load(args.weights), others)
     emotion_report.show(console, result)
     console.print(f"{len(complaints)} rows were skipped")
     if args.json:

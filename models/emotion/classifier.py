@@ -2,7 +2,7 @@
 
 Sound -> frames (front_end, each computed once) and voice activity -> vectors of the last three seconds and of the newest 1.2 s of
 speech in them (embedding), minus the voice's own mean (voice_mean) -> network -> calibrated verdicts; those on the newest speech
-add up to a belief (belief). Where nobody speaks there is no emotion (hearing).
+add up to a belief (belief). Where nobody speaks, or somebody only laughs (laughter), there is no emotion (hearing).
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from models.emotion.belief import Belief
 from models.emotion.embedding import Encoded, WindowEmbedding, newest
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
+from models.emotion.laughter import Laughter
 from models.emotion.performers import Performers
 from models.emotion.trained import Trained
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
@@ -35,7 +36,7 @@ _NEW_UTTERANCE: Final = 50  # ... that stands for itself once it is this long
 
 class Window(NamedTuple):
     """What the network saw: the vector (N_EMBEDDING,) of all speech and of the newest, how many frames of speech there were, and
-    how many of them were new."""
+    how many of them were new and no laughter."""
 
     embedding: Floats
     newest: Floats
@@ -61,8 +62,10 @@ class EmotionClassifier:
     HOP: Final = 1_600  # samples, 100 ms
     WINDOW: Final = 48_000  # samples, 3 s
 
-    def __init__(self, trained: Trained) -> None:
-        """Raises UserError where the parts were never calibrated, or voice activity's published weights are missing."""
+    def __init__(self, trained: Trained, laughter: Laughter | None = None) -> None:
+        """`laughter` counts if it was learnt from the vectors of this very network and encoder.
+
+        Raises UserError where the parts were never calibrated, or voice activity's published weights are missing."""
         if trained.temperature is None:
             raise UserError(
                 "weights of the emotion classifier without temperatures; train_emotion --ship makes some that have them"
@@ -81,14 +84,14 @@ class EmotionClassifier:
         self._window_frames = n_frames(self.WINDOW)
         self.identity: Final = _identity(trained.network, trained.encoder)
         """Of the weights: a profile of a voice belongs to one."""
+        self._laughter = laughter if laughter is not None and laughter.classifier == self.identity else None
         self.adopt()
 
     @classmethod
     def load(cls, weights: Path = WEIGHTS) -> "EmotionClassifier":
-        """With the weights in that file. Raises UserError if it is missing or not such a file."""
-        return cls(
-            Trained.load(weights, "restore the file from the repository or train it: python -m tools.train_emotion --help")
-        )
+        """With the weights in that file, and the shipped ones for laughter. Raises UserError if one is missing or damaged."""
+        advice = "restore the file from the repository or train it: python -m tools.train_emotion --help"
+        return cls(Trained.load(weights, advice), Laughter.load())
 
     def adopt(self, *profiles: VoiceProfile) -> None:
         """From now on one of these voices, or a stranger's; forgets the sound so far.
@@ -141,6 +144,9 @@ class EmotionClassifier:
         mask = torch.from_numpy(_newest_utterance(speech))[None]
         vectors = self.embed(self._frames[None], mask).over(torch.stack([mask, newest(mask)], dim=1))[0].numpy()
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
+        if self._laughter is not None:  # says nothing of the emotion, nor of the voice
+            talk = 1.0 - self._laughter.heard_in(vectors[1])
+            counts, n_new = counts * talk, round(n_new * talk)
         self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
         self._performers.recognise(vectors[0], n_new)
         verdict = self._judge(vectors, self.shares)

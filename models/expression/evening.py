@@ -26,7 +26,7 @@ EVEN: Final = 0.06  # of a blendshape, that left and right may differ
 LEVEL: Final = 1.5  # degrees that an emotion may turn the head
 INSIDE: Final = 0.8  # of these limits: where a step leads
 STEPS: Final = 3
-LONGEST: Final = 2.5  # of a step, in W+: farther than this nothing is linear
+LONGEST: Final = 0.7  # of the whole way, in W+: one in fifteen would be longer, for little, and change the person
 DAMPING: Final = 1e-3  # of the mean squared slope: two movements that go together are not torn apart
 # A mesh sees a crop that is moved a little differently, by .06 of a squint; what is evened out is the mean of three.
 CROPS: Final = (*STILL, Jitter(0.015, 0.0, 0.93), Jitter(-0.015, 0.0, 1.07))
@@ -72,7 +72,7 @@ class _Scene:
             self._turned = turned_from(self._meshes(rest).mean(0))
 
     def step(self, code: Tensor, rows: slice) -> Tensor:
-        """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where nothing is beyond its limit, or nearer."""
+        """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where no limit is passed, or towards it."""
         self._preview = self._previews(code, False)
         offset = torch.zeros_like(code[0])
         slopes: dict[int, Tensor] = {}  # of each movement, found once: steps are short
@@ -88,6 +88,8 @@ class _Scene:
                     slopes[k] = torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten()
             excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach()[beyond]
             offset[rows] -= least_change(torch.stack([slopes[k] for k in beyond]), excess).view_as(moved)
+            if (length := offset.norm()) > LONGEST:
+                return offset * (LONGEST / length)
         return offset
 
     def _seen(self, code: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,9 +109,8 @@ class _Scene:
 
 
 def least_change(slopes: Tensor, excess: Tensor) -> Tensor:
-    """(n,): the shortest vector whose products with `slopes` (k, n) are `excess` (k,), damped, and no longer than `LONGEST`."""
+    """(n,): the shortest vector whose products with `slopes` (k, n) are `excess` (k,), damped."""
     gram = slopes @ slopes.T
     damping = DAMPING * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)
-    vector = slopes.T @ torch.linalg.solve(gram + damping, excess)
-    shortened: Tensor = vector * (LONGEST / vector.norm()).clamp(max=1.0)
-    return shortened
+    vector: Tensor = slopes.T @ torch.linalg.solve(gram + damping, excess)
+    return vector

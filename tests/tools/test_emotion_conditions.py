@@ -1,12 +1,15 @@
 """What is done to voices, measured; and sounds that are no voice are taken for none."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from voices import turn
+from voices import turn, write_wav
 
 from models.emotion.classifier import EmotionClassifier
+from models.errors import UserError
 from tools.emotion_conditions import CONDITIONS, NO_VOICE, gain, opus, telephone
-from tools.evaluate_emotion import no_voice
+from tools.evaluate_emotion import made_up, no_voice, recorded
 
 RATE = 16_000
 
@@ -66,9 +69,24 @@ def test_what_is_no_voice_is_loud_and_reproducible(name: str) -> None:
 
 
 def test_it_is_not_taken_for_an_emotion() -> None:
-    found = no_voice(EmotionClassifier.load(), 4.0)
+    found = no_voice(EmotionClassifier.load(), made_up(4.0))
     assert set(found) == set(NO_VOICE)
     for name, row in found.items():
         # Laughter is a voice, in parts taken for speech; it must not move the face for long.
         assert row["heard"]["neutral"] > (0.6 if name == "laughter" else 0.9), name
         assert row["confidence"] < (0.15 if name == "laughter" else 0.05), name
+
+
+def test_recordings_of_what_is_no_speech_are_heard_folder_by_folder(tmp_path: Path) -> None:
+    for name, second in (("hum/a.wav", 1), ("hum/deeper/b.wav", 2), ("voice/c.wav", 3)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_wav(tmp_path / name, turn(2)[:RATE] if "voice" in name else 0.1 * np.sin(np.arange(second * RATE) / 40))
+    write_wav(tmp_path / "of no kind.wav", np.zeros(RATE))
+    found = no_voice(EmotionClassifier.load(), recorded(tmp_path))
+    assert set(found) == {"hum", "voice"}
+    assert found["hum"]["speaking"] < found["voice"]["speaking"]
+
+
+def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no folders of recordings"):
+        recorded(tmp_path)

@@ -1,13 +1,12 @@
 """Enrolment on the terminal and from files."""
 
 import io
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
-from voices import DEMO_VOICE, TURNS, demo_voice, turn
+from voices import DEMO_VOICE, TURNS, demo_voice, turn, write_wav
 
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.voice_profile import VoiceProfile
@@ -23,13 +22,6 @@ HOP = EmotionClassifier.HOP
 @pytest.fixture(scope="module")
 def classifier() -> EmotionClassifier:
     return EmotionClassifier.load()
-
-
-def write_wav(path: Path, sound: np.ndarray) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes((np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes())
-    return path
 
 
 class Performer:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import wave
 from pathlib import Path
 
 import av
@@ -12,6 +11,7 @@ import shared_data
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from voices import write_wav
 
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.embedding import N_EMBEDDING
@@ -28,12 +28,6 @@ def buzz(emotion: int, speaker: int, seconds: float = 1.0) -> np.ndarray:
     f0 = (110 + 15 * speaker) * (1 + 0.25 * emotion) * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))
     phase = 2 * np.pi * np.cumsum(f0) / RATE
     return 0.3 * sum(np.sin(k * phase) / k for k in range(1, 12)) * np.clip(np.sin(2 * np.pi * 3 * t), 0.1, 1)
-
-
-def write_wav(path: Path, sound: np.ndarray) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes((np.clip(sound, -1, 1) * 32_767).astype("<i2").tobytes())
 
 
 @pytest.fixture(scope="module")

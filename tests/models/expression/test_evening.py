@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from painted_faces import EYES, NUM_WS, ROWS, WHO, WIDTH, Painted, Reads, stripes
 from torch import Tensor
 
+from models.expression import evening
 from models.expression.bank import load_predictor
 from models.expression.evening import EVEN, LEVEL, LONGEST, evened, least_change
 from models.expression.geometry import turned_from
@@ -52,6 +53,12 @@ class Sided(Reads):
 SIDED = Eyes(Sided(), EYES.detect)
 
 
+@pytest.fixture
+def a_painted_face_may_move_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stripe's brightness is on another scale than a drawn face's code."""
+    monkeypatch.setattr(evening, "LONGEST", 9.0)
+
+
 def painted(uneven: float, end: dict[int, float]) -> ExpressionPaths:
     """A face that is that uneven at rest, and an anger that moves these stripes, by half of it at the first of two knots."""
     neutral = np.zeros((NUM_WS, WIDTH), np.float32)
@@ -68,6 +75,7 @@ def sides_of(code: np.ndarray) -> float:
     return float(SIDED.steering.sides(SIDED.steering.points(picture, View(0.5, 0.5, 0.5, 0.0)))[0])
 
 
+@pytest.mark.usefixtures("a_painted_face_may_move_far")
 def test_a_face_is_even_at_rest_and_in_each_emotion_and_nothing_else_moves() -> None:
     face = painted(0.2, {UNEVEN: 0.2, 0: 0.4})
     assert sides_of(face.neutral) == pytest.approx(0.2, abs=0.03)  # stripes are no whole pixels
@@ -94,6 +102,7 @@ def test_a_face_that_is_even_stays_as_it_is() -> None:
     assert np.array_equal(even.paths, face.paths)
 
 
+@pytest.mark.usefixtures("a_painted_face_may_move_far")
 def test_an_emotion_turns_the_head_no_more_than_a_little() -> None:
     face = painted(0.0, {TURNING: 0.2})
 
@@ -107,15 +116,18 @@ def test_an_emotion_turns_the_head_no_more_than_a_little() -> None:
     assert turn(evened(Painted(), face, SIDED)) < 1.2 * LEVEL  # its preview is fitted
 
 
+def test_a_face_that_is_very_uneven_stays_near() -> None:
+    face = painted(2.0, {WHO: 1.0})
+    assert np.linalg.norm(evened(Painted(), face, SIDED).neutral - face.neutral) == pytest.approx(LONGEST, rel=1e-3)
+
+
 @given(st.integers(1, 5), st.integers(0, 2**31 - 1), st.floats(1e-3, 1e3))
-def test_the_least_change_does_what_is_asked_and_is_never_long(k: int, seed: int, size: float) -> None:
+def test_the_least_change_does_what_is_asked(k: int, seed: int, size: float) -> None:
     random = torch.Generator().manual_seed(seed)
     slopes = torch.randn(k, 50, generator=random) / 50**0.5
     excess = size * torch.randn(k, generator=random)
     vector = least_change(slopes, excess)
-    assert float(vector.norm()) <= LONGEST * 1.0001
-    if float(vector.norm()) < 0.999 * LONGEST:
-        assert torch.allclose(slopes @ vector, excess, atol=0.05 * float(excess.abs().max()))
+    assert torch.allclose(slopes @ vector, excess, atol=0.05 * float(excess.abs().max()))
     assert torch.isfinite(least_change(torch.cat([slopes, slopes]), torch.cat([excess, excess]))).all(), "the same asked twice"
 
 
