@@ -88,7 +88,7 @@ class _Scene:
                     slopes[k] = torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten()
             excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach()[beyond]
             offset[rows] -= least_change(torch.stack([slopes[k] for k in beyond]), excess).view_as(moved)
-            if (length := offset.norm()) > LONGEST:
+            if (length := float(offset.norm())) > LONGEST:
                 return offset * (LONGEST / length)
         return offset
 
