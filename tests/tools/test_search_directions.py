@@ -52,7 +52,7 @@ def test_what_is_predicted_is_evened_and_gets_strengths_without_a_search(tmp_pat
         path, end = face.paths[EMOTIONS.index(emotion)], predicted.paths[EMOTIONS.index(emotion), -1]
         places = [float((knot * end).sum() / (end * end).sum()) for knot in path]
         assert 0 < places[0] < places[1] < places[2]
-        assert levels.WEAKEST - 0.01 <= places[2] <= 1.01
+        assert levels.WEAKEST - 0.05 <= places[2] <= 1.05, "evening out is a small part of it"
         assert np.linalg.norm(path[-1] - places[2] * end) < SMALL, "stronger or weaker, but the same expression"
 
 

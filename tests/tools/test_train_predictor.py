@@ -86,7 +86,7 @@ def test_places_are_made_or_refused_before_it_learns(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(train_predictor, "calibrated", lambda trained, *_: trained)
-    monkeypatch.setattr(train_predictor, "quick_generator", lambda: None)
+    monkeypatch.setattr(train_predictor, "quick_generator", lambda quality: None)
     arguments = ["--networks", str(folder), "--minutes", "0", "--work", str(tmp_path / "a" / "b")]
     train_predictor.main([*arguments, "--out", str(tmp_path / "p.safetensors")])
     assert (tmp_path / "p.safetensors").is_file()
