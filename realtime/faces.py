@@ -197,7 +197,7 @@ class _Search:
 def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
     """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core.
 
-    First, in about 25 s, what is predicted is `finished` for this face and saved to `finished_file(file)`.
+    First, in about 18 s, what is predicted is `finished` for this face and saved to `finished_file(file)`.
     """
     give_way()
     torch.set_num_threads(1)
