@@ -1,7 +1,7 @@
 """Laughter alone: a voice, but no speech, and to the network as excited as anger or fear. It says none of the five emotions.
 
 Logistic regression on the vector of the newest speech (`embedding.py`), learnt by `tools/train_laughter.py`. Other bursts of
-voice, sobs, cries and groans, stay what they are to the network.
+voice, sobs, cries and groans, stay by far the most part what they are to the network.
 """
 
 import math

@@ -26,7 +26,7 @@ EVEN: Final = 0.06  # of a blendshape, that left and right may differ
 LEVEL: Final = 1.5  # degrees that an emotion may turn the head
 INSIDE: Final = 0.8  # of these limits: where a step leads
 STEPS: Final = 3
-LONGEST: Final = 0.7  # of the whole way, in W+: one in fifteen would be longer, for little, and change the person
+LONGEST: Final = 0.7  # of the whole way, in W+: one in fifteen would be longer, for little, and one cost the person
 DAMPING: Final = 1e-3  # of the mean squared slope: two movements that go together are not torn apart
 # A mesh sees a crop that is moved a little differently, by .06 of a squint; what is evened out is the mean of three.
 CROPS: Final = (*STILL, Jitter(0.015, 0.0, 0.93), Jitter(-0.015, 0.0, 1.07))
