@@ -1,8 +1,9 @@
 """The listener: every 100 ms, what emotion the voice carries.
 
 Sound -> frames (front_end, each computed once) and voice activity -> vectors of the last three seconds and of the newest 1.2 s of
-speech in them (embedding), minus the voice's own mean (voice_mean) -> network -> calibrated verdicts; those on the newest speech
-add up to a belief (belief). Where nobody speaks, or somebody only laughs (laughter), there is no emotion (hearing).
+speech in them (embedding), minus the voice's own mean (voice_mean) -> network -> calibrated verdicts, beside it what is heard in
+bursts of voice (vocal_bursts); those on the newest speech add up to a belief (belief). Where nobody speaks, or somebody only
+laughs, there is no emotion (hearing).
 """
 
 import hashlib
@@ -19,9 +20,9 @@ from models.emotion.belief import Belief
 from models.emotion.embedding import Encoded, WindowEmbedding, newest
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, FrontEnd, n_frames
 from models.emotion.hearing import Hearing, evidence, hearing, nothing_heard
-from models.emotion.laughter import Laughter
 from models.emotion.performers import Performers
 from models.emotion.trained import Trained
+from models.emotion.vocal_bursts import ALL_SPEECH, Shares, VocalBursts
 from models.emotion.voice_activity import CHUNK, SileroNetwork, VoiceActivity, speech_chunks
 from models.emotion.voice_mean import FRAMES_PER_SECOND, VoiceMean
 from models.emotion.voice_profile import VoiceProfile
@@ -35,8 +36,8 @@ _NEW_UTTERANCE: Final = 50  # ... that stands for itself once it is this long
 
 
 class Window(NamedTuple):
-    """What the network saw: the vector (N_EMBEDDING,) of all speech and of the newest, how many frames of speech there were, and
-    how many of them were new and no laughter."""
+    """What the network saw: the vector (N_EMBEDDING,) of all voice and of the newest, how many frames of voice there were, and
+    how many of them were new speech."""
 
     embedding: Floats
     newest: Floats
@@ -62,8 +63,8 @@ class EmotionClassifier:
     HOP: Final = 1_600  # samples, 100 ms
     WINDOW: Final = 48_000  # samples, 3 s
 
-    def __init__(self, trained: Trained, laughter: Laughter | None = None) -> None:
-        """`laughter` counts if it was learnt from the vectors of this very network and encoder.
+    def __init__(self, trained: Trained, bursts: VocalBursts | None = None) -> None:
+        """`bursts` are heard if that was learnt from the vectors of this very network and encoder.
 
         Raises UserError where the parts were never calibrated, or voice activity's published weights are missing."""
         if trained.temperature is None:
@@ -75,23 +76,23 @@ class EmotionClassifier:
         self._front_end = FrontEnd()
         self.embed: Callable[[Tensor, Tensor], Encoded] = WindowEmbedding(self._front_end, trained.encoder.listening())
         """Frames of a window -> its vectors: by far the most of the work, and the same whatever is known of the voice."""
-        self._voice_activity = VoiceActivity(SileroNetwork.load())
+        self.identity: Final = _identity(trained.network, trained.encoder)
+        """Of the weights: a profile of a voice belongs to one."""
+        self._bursts = bursts if bursts is not None and bursts.classifier == self.identity else None
+        self._voice_activity = VoiceActivity(SileroNetwork.load(), None if self._bursts is None else self._bursts.activity)
         self.shifts: Final = network.shifts.numpy()
         """How far each emotion moves a voice's vectors away from its mean (5, N_EMBEDDING)."""
         self._voice = VoiceMean(network.mean.numpy(), self.shifts)
         self._voices = trained.voices
         self._belief = Belief()
         self._window_frames = n_frames(self.WINDOW)
-        self.identity: Final = _identity(trained.network, trained.encoder)
-        """Of the weights: a profile of a voice belongs to one."""
-        self._laughter = laughter if laughter is not None and laughter.classifier == self.identity else None
         self.adopt()
 
     @classmethod
     def load(cls, weights: Path = WEIGHTS) -> "EmotionClassifier":
-        """With the weights in that file, and the shipped ones for laughter. Raises UserError if one is missing or damaged."""
+        """With the weights in that file, and the shipped ones for vocal bursts. Raises UserError if one is missing or damaged."""
         advice = "restore the file from the repository or train it: python -m tools.train_emotion --help"
-        return cls(Trained.load(weights, advice), Laughter.load())
+        return cls(Trained.load(weights, advice), VocalBursts.load())
 
     def adopt(self, *profiles: VoiceProfile) -> None:
         """From now on one of these voices, or a stranger's; forgets the sound so far.
@@ -117,6 +118,7 @@ class EmotionClassifier:
         self._frames = torch.zeros(0, N_FRAME_FEATURES)
         self._frames_heard = 0
         self._chunks: list[float] = []  # voice activity, of the newest chunks
+        self._spoken: list[float] = []  # of the same chunks, speech alone
         self._chunks_heard = 0
         self._voice_activity.reset()
         self._belief.reset()
@@ -142,23 +144,26 @@ class EmotionClassifier:
             return nothing_heard()
 
         mask = torch.from_numpy(_newest_utterance(speech))[None]
-        vectors = self.embed(self._frames[None], mask).over(torch.stack([mask, newest(mask)], dim=1))[0].numpy()
+        both = torch.stack([mask, newest(mask)], dim=1)
+        vectors = self.embed(self._frames[None], mask).over(both)[0].numpy()
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
-        if self._laughter is not None:  # says nothing of the emotion, nor of the voice
-            talk = 1.0 - self._laughter.heard_in(vectors[1])
-            counts, n_new = counts * talk, round(n_new * talk)
-        self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_new)
-        self._performers.recognise(vectors[0], n_new)
+        shares = self._heard_in(vectors, both[0].numpy())
+        n_speech_new = round(n_new * shares.speech[-1])  # what is no speech says nothing of how the voice speaks
+        self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_speech_new)
+        self._performers.recognise(vectors[0], n_speech_new)
         verdict = self._judge(vectors, self.shares)
-        window, recent = verdict.logits
-        speech_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, n_new / FRAMES_PER_SECOND
+        window, recent = shares.logits(verdict.logits)
+        telling = 1.0 - shares.laughter[-1] - shares.no_voice[-1]  # neither is one of the five
+        voice_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, telling * n_new / FRAMES_PER_SECOND
         elapsed = self.HOP / self.SAMPLE_RATE
-        believed = self._belief.step(recent, window, speech_seconds, new_seconds, elapsed, verdict.known)
-        self._voice.add(vectors[0], n_new, believed)
-        self._performers.add(vectors[0], n_new, believed)
-
+        believed = self._belief.step(recent, window, voice_seconds, new_seconds, elapsed, verdict.known)
+        self._voice.add(vectors[0], n_speech_new, believed)
+        self._performers.add(vectors[0], n_speech_new, believed)
+        if shares.no_voice[-1] > 0.5:  # what stands for silence is longer than any pause
+            silence = len(speech)
         arousal, intensity = float(verdict.arousal.mean()), float(verdict.intensity.mean())
-        return hearing(believed, counts, silence / FRAMES_PER_SECOND, arousal, intensity, self._performers.name)
+        seconds = silence / FRAMES_PER_SECOND
+        return hearing(believed, counts * telling, seconds, arousal, intensity, self._performers.name)
 
     def judged(self, window: Window) -> tuple[Floats, Floats]:
         """Of a window's vectors, of all speech and of the newest, for the one voice whose profile was adopted, whoever it sounds
@@ -186,16 +191,30 @@ class EmotionClassifier:
         self._frames = torch.cat([self._frames, features])[-self._window_frames :]
         self._frames_heard += new
         chunks = self._voice_activity.step(samples)
-        self._chunks = (self._chunks + chunks)[-(self.WINDOW // CHUNK + 8) :]
+        kept = self.WINDOW // CHUNK + 8
+        self._chunks = (self._chunks + chunks)[-kept:]
+        self._spoken = (self._spoken + self._voice_activity.spoken)[-kept:]
         self._chunks_heard += len(chunks)
         return new
 
+    def _heard_in(self, vectors: Floats, frames: Floats) -> Shares:
+        """What is heard in vectors (n, N_EMBEDDING) of these frames of the window (n, T)."""
+        if self._bursts is None:
+            return ALL_SPEECH
+        spoken = (frames @ self._of_frames(self._spoken)) / frames.sum(1)
+        return self._bursts.heard_in(vectors).where_spoken(spoken.astype(np.float64))
+
     def _speech(self) -> Floats:
-        """Which frames of the window are speech: 0 and 1. The newest take after the last finished chunk."""
+        """Which frames of the window are voice: 0 and 1."""
+        return self._of_frames(self._chunks)
+
+    def _of_frames(self, probabilities: list[float]) -> Floats:
+        """Which frames of the window belong to what the chunks' probabilities say: 0 and 1. The newest take after the last
+        finished chunk."""
         first = self._frames_heard - len(self._frames)
         centres = (first + np.arange(len(self._frames))) * HOP_LENGTH + BLOCK // 2
         chunks = centres // CHUNK - (self._chunks_heard - len(self._chunks))
-        return speech_chunks(self._chunks)[np.clip(chunks, 0, len(self._chunks) - 1)].astype(np.float32)
+        return speech_chunks(probabilities)[np.clip(chunks, 0, len(probabilities) - 1)].astype(np.float32)
 
 
 def _identity(*parts: nn.Module) -> str:

@@ -4,7 +4,7 @@ Silero Team: Silero VAD (github.com/snakers4/silero-vad, MIT). 512 samples at 16
 a learnt short-time Fourier transform, four convolutions and an LSTM cell, which carries its state from chunk to chunk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -43,6 +43,13 @@ _NAMES: Final = {
 }
 
 State = tuple[Tensor, Tensor]
+_WIDTH: Final = 128
+N_STATE: Final = 2 * _WIDTH
+"""Numbers that a chunk leaves in the network: what it is embedded in, and the memory after it."""
+RECENT: Final = 8  # chunks
+Outburst = Callable[[Tensor], float]
+"""Of what the newest chunks left, the newest last: (n, N_STATE), at most RECENT of them -> how likely it is that a voice bursts
+out without words."""
 
 
 class SileroNetwork(nn.Module):
@@ -54,9 +61,9 @@ class SileroNetwork(nn.Module):
         self.conv1 = nn.Conv1d(_BINS, 128, 3, padding=1)
         self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
         self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
-        self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
-        self.lstm_cell = nn.LSTMCell(128, 128)
-        self.final_conv = nn.Conv1d(128, 1, 1)
+        self.conv4 = nn.Conv1d(64, _WIDTH, 3, padding=1)
+        self.lstm_cell = nn.LSTMCell(_WIDTH, _WIDTH)
+        self.final_conv = nn.Conv1d(_WIDTH, 1, 1)
 
     @classmethod
     def load(cls) -> "SileroNetwork":
@@ -76,7 +83,7 @@ class SileroNetwork(nn.Module):
 
     def start(self, batch: int = 1) -> State:
         """The state before any sound."""
-        return torch.zeros(batch, 128), torch.zeros(batch, 128)
+        return torch.zeros(batch, _WIDTH), torch.zeros(batch, _WIDTH)
 
     def embed(self, chunks: Tensor) -> Tensor:
         """Chunks with context (batch, 576) -> (batch, 128), the part without memory."""
@@ -134,14 +141,18 @@ def speech_chunks(probabilities: Sequence[float]) -> NDArray[np.bool_]:
 class VoiceActivity:
     """Streaming voice activity: any number of samples in, one probability per finished chunk of 32 ms out."""
 
-    def __init__(self, network: SileroNetwork) -> None:
-        self._network = network
+    def __init__(self, network: SileroNetwork, outburst: Outburst | None = None) -> None:
+        """Speech is voice, and, where it can be told, what bursts out without words."""
+        self._network, self._outburst = network, outburst
         self.reset()
 
     def reset(self) -> None:
         """Forget the sound so far."""
         self._pending = np.zeros(_CONTEXT, np.float32)
         self._loudness = 0.0
+        self._recent: list[Tensor] = []
+        self.spoken: list[float] = []
+        """How likely each chunk of the last step is speech, bursts aside."""
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -152,6 +163,7 @@ class VoiceActivity:
     @torch.no_grad()
     def step(self, samples: NDArray[np.float32]) -> list[float]:
         """Samples: float32 (n,), full scale 1, following those of the last call."""
+        self.spoken = []
         self._pending = np.concatenate([self._pending, samples])
         probabilities: list[float] = []
         whole = (len(self._pending) - _CONTEXT) // CHUNK
@@ -162,10 +174,14 @@ class VoiceActivity:
         loudness = loudness_of(chunks, self._loudness)
         self._loudness = float(loudness[-1])
         for embedded in self._network.embed(levelled(chunks, loudness)):
-            probability, self._state = self._network.remember(embedded[None], self._state)
-            probabilities.append(float(probability))
+            spoken, self._state = self._network.remember(embedded[None], self._state)
+            speech = float(spoken)
+            self.spoken.append(speech)
+            self._recent = [*self._recent[1 - RECENT :], torch.cat([embedded, self._state[0][0]])]
+            burst = self._outburst(torch.stack(self._recent)) if self._outburst is not None else 0.0
+            probabilities.append(max(speech, burst))
             self._chunks_since_start += 1
-            self._silent_chunks = self._silent_chunks + 1 if probabilities[-1] < _SILENT else 0
+            self._silent_chunks = self._silent_chunks + 1 if speech < _SILENT else 0
             if self._silent_chunks >= _RESET_SILENCE or self._chunks_since_start >= _RESET_AFTER:
                 self._start_anew()
         return probabilities
