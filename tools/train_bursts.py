@@ -53,7 +53,7 @@ ACTIVITY_SHARES: Final = {"speech": 1.0, "no voice": 4.0, VOICE: 3.0, SONG: 3.0}
 # Of everything that kinds are learnt from, beside each other kind .04: speech that is taken for something else costs most.
 KIND_SHARES: Final = {"speech": 0.5, SONG: 0.1, "no voice": 0.1}
 _LEAST_ODDS: Final = 1.0  # log-odds of a voice that count as even: what is heard by mistake is told from voices by its vector
-_LAUGHTER_AHEAD: Final = 1.5  # log-odds given to laughter, which must not become an emotion where it is doubtful
+_AHEAD: Final = {LAUGHTER: 1.5, NO_VOICE: 2.0}  # log-odds given to what must not become an emotion where it is doubtful
 ACTIVITY_PENALTY: Final = 1e-4  # of the squared weights
 KIND_PENALTY: Final = 1e-3
 STEPS: Final = 100
@@ -107,7 +107,7 @@ def fitted_kinds(examples: Sequence[Example], vectors: Sequence[Floats], among: 
     allowed = np.repeat([_allowed(kind) for kind, _ in kept], [len(rows) for _, rows in kept], axis=0)
     weights = _weights(kept, KIND_SHARES, 0.04)
     weight, bias = _regression(np.concatenate([rows for _, rows in kept]), allowed, weights, KIND_PENALTY)
-    bias[LAUGHTER] += _LAUGHTER_AHEAD
+    bias[list(_AHEAD)] += list(_AHEAD.values())
     return weight, bias
 
 

@@ -198,11 +198,11 @@ class EmotionClassifier:
         return new
 
     def _heard_in(self, vectors: Floats, frames: Floats) -> Shares:
-        """What is heard in vectors (n, N_EMBEDDING) of these frames of the window (n, T)."""
+        """What is heard in vectors (n, N_EMBEDDING) of these frames of the window (n, T), the first of all its voice."""
         if self._bursts is None:
             return ALL_SPEECH
-        spoken = (frames @ self._of_frames(self._spoken)) / frames.sum(1)
-        return self._bursts.heard_in(vectors).where_spoken(spoken.astype(np.float64))
+        spoken = float(frames[0] @ self._of_frames(self._spoken)) / FRAMES_PER_SECOND
+        return self._bursts.heard_in(vectors).where_spoken(evidence(spoken, 0.0))
 
     def _speech(self) -> Floats:
         """Which frames of the window are voice: 0 and 1."""

@@ -47,8 +47,8 @@ class Shares(NamedTuple):
     no_voice: NDArray[np.float64]
     emotions: NDArray[np.float64]
 
-    def where_spoken(self, spoken: NDArray[np.float64]) -> "Shares":
-        """As far as voice activity itself calls it speech (n,), what is heard is some voice."""
+    def where_spoken(self, spoken: float) -> "Shares":
+        """As far (0..1) as voice activity itself has heard enough speech, what is heard is some voice."""
         moved = self.no_voice * spoken
         return self._replace(speech=self.speech + moved, no_voice=self.no_voice - moved)
 

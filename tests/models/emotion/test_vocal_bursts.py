@@ -106,8 +106,8 @@ def test_a_sound_is_nobody() -> None:
 
 def test_what_is_spoken_is_some_voice() -> None:
     shares = Shares(np.array([0.2, 0.2]), np.zeros(2), np.array([0.6, 0.6]), np.full((2, 5), 0.04))
-    moved = shares.where_spoken(np.array([1.0, 0.5]))
-    assert moved.speech == pytest.approx([0.8, 0.5]) and moved.no_voice == pytest.approx([0.0, 0.3])
+    moved = shares.where_spoken(0.5)
+    assert moved.speech == pytest.approx([0.5, 0.5]) and moved.no_voice == pytest.approx([0.3, 0.3])
     assert moved.emotions is shares.emotions
 
 
