@@ -82,7 +82,7 @@ def test_it_is_not_taken_for_an_emotion() -> None:
 def test_recordings_of_what_is_no_speech_are_heard_folder_by_folder(tmp_path: Path) -> None:
     for name, second in (("hum/a.wav", 1), ("hum/deeper/b.wav", 2), ("voice/c.wav", 3)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        write_wav(tmp_path / name, turn(2)[:RATE] if "voice" in name else 0.1 * np.sin(np.arange(second * RATE) / 40))
+        write_wav(tmp_path / name, turn(0)[: 3 * RATE] if "voice" in name else 0.1 * np.sin(np.arange(second * RATE) / 40))
     write_wav(tmp_path / "of no kind.wav", np.zeros(RATE))
     found = no_voice(EmotionClassifier.load(), recorded(tmp_path))
     assert set(found) == {"hum", "voice"}
