@@ -147,7 +147,7 @@ class EmotionClassifier:
         both = torch.stack([mask, newest(mask)], dim=1)
         vectors = self.embed(self._frames[None], mask).over(both)[0].numpy()
         n_new = int(mask[0, -new_frames:].sum()) if silence < new_frames else 0
-        shares = self._heard_in(vectors, both[0].numpy())
+        shares = self._heard_in(vectors, mask[0].numpy())
         n_speech_new = round(n_new * shares.speech[-1])  # what is no speech says nothing of how the voice speaks
         self.window = Window(vectors[0], vectors[1], int(mask.sum()), n_speech_new)
         self._performers.recognise(vectors[0], n_speech_new)
@@ -198,10 +198,10 @@ class EmotionClassifier:
         return new
 
     def _heard_in(self, vectors: Floats, frames: Floats) -> Shares:
-        """What is heard in vectors (n, N_EMBEDDING) of these frames of the window (n, T), the first of all its voice."""
+        """What is heard in vectors (n, N_EMBEDDING) of a window whose frames of voice are these, 0 and 1 (T,)."""
         if self._bursts is None:
             return ALL_SPEECH
-        spoken = float(frames[0] @ self._of_frames(self._spoken)) / FRAMES_PER_SECOND
+        spoken = float(frames @ self._of_frames(self._spoken)) / FRAMES_PER_SECOND
         return self._bursts.heard_in(vectors).where_spoken(evidence(spoken, 0.0))
 
     def _speech(self) -> Floats:

@@ -177,9 +177,10 @@ class VoiceActivity:
             spoken, self._state = self._network.remember(embedded[None], self._state)
             speech = float(spoken)
             self.spoken.append(speech)
-            self._recent = [*self._recent[1 - RECENT :], torch.cat([embedded, self._state[0][0]])]
-            burst = self._outburst(torch.stack(self._recent)) if self._outburst is not None else 0.0
-            probabilities.append(max(speech, burst))
+            probabilities.append(speech)
+            if self._outburst is not None:
+                self._recent = [*self._recent[1 - RECENT :], torch.cat([embedded, self._state[0][0]])]
+                probabilities[-1] = max(speech, self._outburst(torch.stack(self._recent)))
             self._chunks_since_start += 1
             self._silent_chunks = self._silent_chunks + 1 if speech < _SILENT else 0
             if self._silent_chunks >= _RESET_SILENCE or self._chunks_since_start >= _RESET_AFTER:
