@@ -27,6 +27,7 @@ from models.labels import EMOTIONS
 # Where a line is looked at, in parts of the expression as it was found or predicted; between them log-odds count as straight.
 LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3)
 WEAKEST: Final = 0.8  # of these parts, that full may become; the strongest is the last look, or the last that is kept
+GROWS: Final = ("happy", "sad")  # past 1; fear and anger change a person most, and the student does not always see it
 SURER: Final = 0.015  # of the person (cosine) than a search must be, to grow past what was found or predicted
 # A knot stays this far from the one before and the one after it, so that every step of strength moves the face.
 SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lower limit
@@ -49,7 +50,8 @@ def levelled(
         progress(number / len(EMOTION_GOALS), emotion)
         index = EMOTIONS.index(emotion)
         end = face.paths[index, -1]
-        seen, kept = line.looked_along(end, index, eyes.levels[emotion][-1])
+        looks = [part for part in LOOKS if part <= 1 or emotion in GROWS]
+        seen, kept = line.looked_along(end, looks, index, eyes.levels[emotion][-1])
         places = knots_at(seen, kept, eyes.levels[emotion])
         paths[index] = np.array(places, np.float32)[:, None, None] * end
     return replace(face, paths=paths)
@@ -98,10 +100,10 @@ class _Line:
         with torch.no_grad():
             self._person = eyes.steering.person(rest, self._view).embedding
 
-    def looked_along(self, end: Floats, emotion: int, enough: float) -> tuple[list[float], list[bool]]:
-        """Log-odds and whether a face of this person stays, at rest and at `LOOKS`; no further than `enough` past the end."""
+    def looked_along(self, end: Floats, looks: Sequence[float], emotion: int, enough: float) -> tuple[list[float], list[bool]]:
+        """Log-odds and whether a face of this person stays, at rest and at `looks`; no further than `enough` past the end."""
         seen, kept = [self._log_odds(self._rest, emotion)], [True]
-        for part in LOOKS:
+        for part in looks:
             picture = self._picture(np.float32(part) * end)
             seen.append(self._log_odds(picture, emotion))
             kept.append(part <= 1 or (self._typical(np.float32(part) * end) and self._surely_same(picture)))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.expression.goals import EMOTION_GOALS
-from models.expression.levels import CLEAR, LOOKS, SLIGHT, SURER, WEAKEST, knots_at, levelled, levels_of
+from models.expression.levels import CLEAR, GROWS, LOOKS, SLIGHT, SURER, WEAKEST, knots_at, levelled, levels_of
 from models.expression.paths import ExpressionPaths
 from models.judge.crops import FaceBox, Picture
 from models.judge.eyes import Eyes
@@ -106,14 +106,23 @@ def eyes(networks: Networks) -> Eyes:
 def test_faces_that_need_more_or_less_of_a_line_end_at_the_same_levels(length: float) -> None:
     even = levelled(Generator(), face(length), eyes(Networks()))
     assert even.paths.shape == (len(EMOTIONS), 3, 2, 4)
-    assert even.paths[EMOTIONS.index("fear")].mean((1, 2)) == pytest.approx([0.2, 0.45, 0.7], abs=0.01)
+    assert even.paths[EMOTIONS.index("sad")].mean((1, 2)) == pytest.approx([0.2, 0.45, 0.7], abs=0.01)
     assert not even.paths[NEUTRAL].any()
     assert np.array_equal(even.rig["blink"], face(length).rig["blink"])
 
 
+def full(levelled_face: ExpressionPaths, emotion: str = "happy") -> float:
+    return float(levelled_face.paths[EMOTIONS.index(emotion), -1].mean())
+
+
 def test_a_person_who_would_be_lost_grows_no_further() -> None:
-    held = levelled(Generator(), face(0.55), eyes(Networks(lost=0.6)))
-    assert held.paths[0, -1].mean() == pytest.approx(0.55, abs=0.01)
+    assert full(levelled(Generator(), face(0.55), eyes(Networks(lost=0.6)))) == pytest.approx(0.55, abs=0.01)
+
+
+@pytest.mark.parametrize("emotion", EMOTION_GOALS)
+def test_only_some_emotions_grow_past_what_was_found(emotion: str) -> None:
+    grown = levelled(Generator(), face(0.6), eyes(Networks()))
+    assert full(grown, emotion) == pytest.approx(0.7 if emotion in GROWS else 0.6, abs=0.01)
 
 
 @pytest.mark.parametrize(("cosine", "grows"), [(0.0, True), (SURER / 2, False), (2 * SURER, True)])
@@ -125,14 +134,13 @@ def test_growing_needs_a_surer_person_than_a_search(cosine: float, grows: bool) 
         torch.tensor(30.0),
         torch.tensor(0.5),
     )
-    full = levelled(Generator(), face(0.6), eyes(networks)).paths[EMOTIONS.index("angry"), -1, 0, 0]
-    assert (full > 0.6 + 1e-3) == grows
+    assert (full(levelled(Generator(), face(0.6), eyes(networks))) > 0.6 + 1e-3) == grows
 
 
 def test_a_code_grows_no_farther_out_than_faces_lie() -> None:
-    assert levelled(Generator(), face(0.55), eyes(Networks())).paths[0, -1].mean() == pytest.approx(0.7, abs=0.01)
+    assert full(levelled(Generator(), face(0.55), eyes(Networks()))) == pytest.approx(0.7, abs=0.01)
     held = levelled(Generator(spread=1.2), face(0.55), eyes(Networks()))  # 1.2 times the end has length 1.32
-    assert held.paths[0, -1].mean() == pytest.approx(0.55, abs=0.01)
+    assert full(held) == pytest.approx(0.55, abs=0.01)
 
 
 def test_nothing_is_looked_at_past_what_is_enough() -> None:
