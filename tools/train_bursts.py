@@ -76,9 +76,10 @@ def main(arguments: list[str] | None = None) -> None:
     activity = fitted_activity(examples, states, np.ones(len(examples), bool))
 
     heard = spread(functools.partial(listener, activity), vectors_of, examples, options.jobs, "listening")
-    print(*kinds_told(*fitted_kinds(examples, heard, ~apart), examples, heard, apart), sep="\n")
-    weight, bias = fitted_kinds(examples, heard, np.ones(len(examples), bool))
-    VocalBursts(activity, weight, bias, listener().identity).save(options.out)
+    identity = listener().identity
+    of_others = VocalBursts(activity, *fitted_kinds(examples, heard, ~apart), identity)
+    print(*kinds_told(of_others, examples, heard, apart), sep="\n")
+    VocalBursts(activity, *fitted_kinds(examples, heard, np.ones(len(examples), bool)), identity).save(options.out)
     print(f"{len(examples)} clips: written to {options.out}")
 
 
@@ -167,14 +168,14 @@ def activity_told(
 
 
 def kinds_told(
-    weight: Floats, bias: Floats, examples: Sequence[Example], vectors: Sequence[Floats], among: NDArray[np.bool_]
+    learnt: VocalBursts, examples: Sequence[Example], vectors: Sequence[Floats], among: NDArray[np.bool_]
 ) -> list[str]:
     """A line for each kind: what it is taken for; and how often a burst's emotion is right."""
     lines, truth, said = [], [], []
     for kind in dict.fromkeys(example.kind for example in examples):
         own = [v for e, v, chosen in zip(examples, vectors, among, strict=True) if chosen and e.kind == kind and len(v)]
         if own:
-            shares = np.stack([torch.from_numpy(each @ weight.T + bias).softmax(-1).numpy().mean(0) for each in own])
+            shares = np.stack([learnt.kinds(each).mean(0) for each in own])
             heard = ", ".join(f"{name} {share:.3f}" for name, share in zip(KINDS, shares.mean(0), strict=True))
             lines.append(f"{kind:9} {len(own):4} clips kept apart, taken for {heard}")
             if kind in EMOTIONS:

@@ -27,6 +27,12 @@ _MODEST: Final = 0.8  # exponent of what is believed of a stranger; of a well kn
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
 
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Logits (..., k) as probabilities."""
+    likely = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return np.asarray(likely / likely.sum(-1, keepdims=True))
+
+
 class Belief:
     """One voice's emotion as it goes on."""
 
@@ -45,7 +51,7 @@ class Belief:
         them are new, seconds since the last step, how well the voice is known (0..1) -> probabilities (5,)."""
         biased = newest.astype(np.float64)
         biased[NEUTRAL] += _NEUTRAL_BIAS
-        verdict = (1.0 - _DOUBT) * _softmax(biased) + _DOUBT / len(EMOTIONS)
+        verdict = (1.0 - _DOUBT) * softmax(biased) + _DOUBT / len(EMOTIONS)
         weight = _WEIGHT * new_speech * min(1.0, speech / _FULL_WINDOW) ** 3
         change = 1.0 - (1.0 - _CHANGE) ** elapsed
         belief = ((1.0 - change) * self._belief + change * _FIRST) * verdict**weight
@@ -54,11 +60,5 @@ class Belief:
         together = window.astype(np.float64) + _TOGETHER * np.log(self._belief)
         averaged = 1.0 + _TOGETHER * self._added / (1.0 + self._added / _SURER)
         modesty = _MODEST + known * (1.0 - _MODEST)
-        believed: Floats = _softmax(modesty * together / averaged).astype(np.float32)
+        believed: Floats = softmax(modesty * together / averaged).astype(np.float32)
         return believed
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    likely = np.exp(logits - logits.max())
-    probabilities: NDArray[np.float64] = likely / likely.sum()
-    return probabilities

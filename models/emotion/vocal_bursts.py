@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from models.emotion.belief import softmax
 from models.emotion.embedding import N_EMBEDDING
 from models.emotion.voice_activity import N_STATE
 from models.errors import UserError
@@ -54,9 +55,7 @@ class Shares(NamedTuple):
 
     def logits(self, said: Floats) -> Floats:
         """Logits (n, 5) of the emotion in what has one, where those `said` by what is speech are (n, 5)."""
-        likely = np.exp(said.astype(np.float64) - said.max(-1, keepdims=True))
-        likely /= likely.sum(-1, keepdims=True)
-        both: Floats = np.log(self.speech[:, None] * likely + self.emotions + _LEAST).astype(np.float32)
+        both: Floats = np.log(self.speech[:, None] * softmax(said) + self.emotions + _LEAST).astype(np.float32)
         return both
 
 
@@ -90,10 +89,12 @@ class VocalBursts:
 
     def heard_in(self, vectors: Floats) -> Shares:
         """What is heard in vectors (n, N_EMBEDDING)."""
-        logits = (vectors @ self.weight.T + self.bias).astype(np.float64)
-        shares = np.exp(logits - logits.max(-1, keepdims=True))
-        shares /= shares.sum(-1, keepdims=True)
-        return Shares(shares[:, SPEECH], shares[:, LAUGHTER], shares[:, NO_VOICE], shares[:, NO_VOICE + 1 :])
+        likely = self.kinds(vectors)
+        return Shares(likely[:, SPEECH], likely[:, LAUGHTER], likely[:, NO_VOICE], likely[:, NO_VOICE + 1 :])
+
+    def kinds(self, vectors: Floats) -> NDArray[np.float64]:
+        """The same as probabilities of KINDS (n, 8)."""
+        return softmax(vectors @ self.weight.T + self.bias)
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. Raises UserError."""

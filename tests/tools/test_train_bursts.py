@@ -11,7 +11,7 @@ from voices import turn, write_wav
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.embedding import N_EMBEDDING
 from models.emotion.trained import Trained
-from models.emotion.vocal_bursts import KINDS, N_READ, VocalBursts
+from models.emotion.vocal_bursts import KINDS, N_READ, Activity, VocalBursts
 from models.errors import UserError
 from tools import train_bursts
 from tools.burst_corpus import SONG, VOICE, Example, States
@@ -53,7 +53,8 @@ def test_kinds_that_differ_are_told_apart_whatever_else_differs() -> None:
         values[:, 30 + column] = 5.0 + rng.normal(scale=0.1, size=5)
         vectors.append(values)
     among = np.arange(len(examples)) % 3 > 0
-    lines = kinds_told(*fitted_kinds(examples, vectors, among), examples, vectors, ~among)
+    learnt = VocalBursts(Activity(torch.zeros(N_READ), 0.0), *fitted_kinds(examples, vectors, among), "")
+    lines = kinds_told(learnt, examples, vectors, ~among)
     assert [line[:9].strip() for line in lines[:-1]] == kinds
     for kind, line in zip(kinds, lines, strict=False):
         shares = dict(part.rsplit(" ", 1) for part in line.split("taken for ")[1].split(", "))
