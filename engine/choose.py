@@ -1,11 +1,12 @@
 """Chooses what to draw with on this machine: what is asked for, or whatever draws fastest here."""
 
 import contextlib
+import functools
 import logging
 import time
+from collections.abc import Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ import torch
 from engine import cache
 from engine.backend import BACKENDS, Backend, register_backend
 from engine.export import graph_key
+from engine.nvidia import gpus
 from models.errors import UserError
 from models.stylegan.generator import Generator
 from models.stylegan.pixels import QUALITIES, Pixels, Quality, quality_of
 
 TIMED_FRAMES: Final = 8
 TIMED_SECONDS: Final = 3.0  # a slow backend needs no more frames to lose
+QUICKLY_REFUSED: Final = 5.0  # seconds: whether what refused so soon opens by now is asked at every start
 LIVE_MILLISECONDS: Final = 50.0
 """What a fine picture may take, measured alone; in a show, beside hearing and showing, it takes up to half as long again."""
 PACKAGES: Final = (
@@ -84,17 +87,19 @@ def live_quality(generator: Generator, size: int, backend: str = "auto") -> Qual
     """
     if quality_of(generator, size, "fast") != "fast":
         return "fine"
-    subject = f"quality_{size}"
-    key = {"graph": graph_key(Pixels(generator, size, "fine").eval()), "backend": backend, **_parts()}
-    known: Quality | None = cache.recall(subject, key)
-    if known in QUALITIES:
-        return known
+    subject, pixels = f"quality_{size}", Pixels(generator, size, "fine").eval()
+    key = _key(pixels)
+    own_key = {**key, "backend": backend}
+    known = _recalled(subject, own_key, QUALITIES)
+    if known and not _opens_by_now(known.refused, pixels):
+        return cast("Quality", known.best)
     with open_backend(generator, size, backend, "fine") as fine:
         took = milliseconds(fine)
     quality: Quality = "fast" if took > LIVE_MILLISECONDS else "fine"
     if quality == "fast":
         log.info("a fine %d² takes %.0f ms here, so fast ones are drawn; --quality fine draws it all the same", size, took)
-    cache.remember(subject, key, quality)
+    chosen = _recalled(_subject(pixels), key, BACKENDS) if backend == "auto" else None
+    cache.remember(subject, own_key, Measured(quality, chosen.refused if chosen else [])._asdict())
     return quality
 
 
@@ -110,22 +115,57 @@ def _opened(name: str, pixels: Pixels) -> Backend:
         raise UserError(f"the backend {name} can't be opened here ({reason}); choose another --backend, or auto") from error
 
 
+class Measured(NamedTuple):
+    """What was best here, and the backends that soon refused to open then: a GPU that is full today need not be so tomorrow."""
+
+    best: str
+    refused: list[str]
+
+
+def _recalled(subject: str, key: dict[str, Any], known: Collection[str]) -> Measured | None:
+    """What was noted, if its best is one of those `known`: the note may be another version's, or damaged."""
+    note = cache.recall(subject, key)
+    match note:
+        case {"best": str(best), "refused": list(refused)} if best in known:
+            return Measured(best, [name for name in refused if isinstance(name, str)])
+    return None
+
+
+def _opens_by_now(refused: Sequence[str], pixels: Pixels) -> bool:
+    """Whether one of the backends that refused can be opened."""
+    for name in refused:
+        with contextlib.suppress(UserError):
+            if name in BACKENDS:
+                _opened(name, pixels).close()
+                log.info("%s could not be opened when it was measured here, and can be now; measuring again", name)
+                return True
+    return False
+
+
 def _fastest(pixels: Pixels) -> Backend:
-    subject = f"backend_{pixels.size}_{pixels.quality}"
-    key = {"graph": graph_key(pixels), **_parts()}
-    known = cache.recall(subject, key)
-    if known in BACKENDS:
+    key = _key(pixels)
+    known = _recalled(_subject(pixels), key, BACKENDS)
+    if known and not _opens_by_now(known.refused, pixels):
         try:
-            opened = _opened(known, pixels)
+            opened = _opened(known.best, pixels)
             log.info("drawing %d² with %s: the fastest when it was measured here", pixels.size, opened.description)
             return opened
         except UserError as error:
-            log.warning("%s was the fastest here, but can't be opened any more (%s); measuring again", known, error)
+            log.warning("%s was the fastest here, but can't be opened any more (%s); measuring again", known.best, error)
     times: dict[str, float] = {}
     failures: dict[str, str] = {}
+    refused: list[str] = []
     for name in BACKENDS:
+        begin = time.perf_counter()
         try:
-            with _opened(name, pixels) as candidate:
+            candidate = _opened(name, pixels)
+        except UserError as error:
+            failures[name] = str(error)
+            if time.perf_counter() - begin < QUICKLY_REFUSED:
+                refused.append(name)
+            continue
+        try:
+            with candidate:
                 times[name] = milliseconds(candidate)
         except (UserError, RuntimeError) as error:
             failures[name] = str(error)
@@ -134,15 +174,24 @@ def _fastest(pixels: Pixels) -> Backend:
             opened = _opened(best, pixels)
         except UserError as error:  # it has drawn, but the device need not be as it was then
             failures[best] = str(error)
+            refused.append(best)
             del times[best]
             continue
         table = ", ".join(f"{name} {ms:.0f} ms" for name, ms in sorted(times.items(), key=lambda item: item[1]))
         log.info("drawing %d² with %s: the fastest here (%s)", pixels.size, opened.description, table)
         if failures:
             log.info("not to be had here: %s", _told(failures))
-        cache.remember(subject, key, best)
+        cache.remember(_subject(pixels), key, Measured(best, refused)._asdict())
         return opened
     raise UserError(f"nothing on this machine can draw: {_told(failures)}")
+
+
+def _subject(pixels: Pixels) -> str:
+    return f"backend_{pixels.size}_{pixels.quality}"
+
+
+def _key(pixels: Pixels) -> dict[str, Any]:
+    return {"graph": graph_key(pixels), **_parts()}
 
 
 def _told(failures: dict[str, str]) -> str:
@@ -162,10 +211,20 @@ def milliseconds(backend: Backend) -> float:
     return 1000 * float(np.median(times))
 
 
+@functools.cache
 def _parts() -> dict[str, str]:
-    """What this machine could draw with: when one of these comes or goes, it is worth measuring again."""
-    parts = {"processor": cache.processor_key(), "gpu": str(Path("/dev/nvidia0").exists() or torch.cuda.is_available())}
+    """What this machine could draw with: when one of these comes, goes or changes, it is worth measuring again."""
+    parts = {"processor": cache.processor_key(), "gpu": _gpu()}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             parts[package] = version(package)
     return parts
+
+
+def _gpu() -> str:
+    """All NVIDIA GPUs with capability and driver; whatever else torch can draw with."""
+    try:
+        found = ", ".join(f"{gpu.name} {gpu.capability} {gpu.driver}" for gpu in gpus())
+    except UserError:
+        found = "does not answer"
+    return found or str(torch.cuda.is_available())

@@ -1,5 +1,6 @@
 """The few calls of CUDA's runtime that TensorRT leaves to its user: which GPU, a stream with pinned buffers, a recorded graph."""
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.nvidia import gpus
 from models.errors import UserError
 
 
@@ -28,12 +30,14 @@ def check(answer: tuple[Any, ...], complaint: str) -> Any:
     return values[0] if values else None
 
 
-def this_gpu() -> tuple[str, str, int]:
-    """Name, compute capability ("8.6") and driver of GPU 0. Raises UserError where no GPU can be used."""
+def this_gpu() -> tuple[str, str, str]:
+    """Name, compute capability ("8.6") and driver ("580.95.05") of GPU 0. Raises UserError where no GPU can be used."""
     cuda = cuda_module()
     properties = check(cuda.cudaGetDeviceProperties(0), "no NVIDIA GPU can be used")
-    driver = check(cuda.cudaDriverGetVersion(), "the NVIDIA driver does not answer")
-    return properties.name.decode().strip(), f"{properties.major}.{properties.minor}", driver
+    newest = check(cuda.cudaDriverGetVersion(), "the NVIDIA driver does not answer")
+    with contextlib.suppress(UserError):
+        newest = next((gpu.driver for gpu in gpus()), newest)  # all GPUs share one; CUDA itself names the newest CUDA it can run
+    return properties.name.decode().strip(), f"{properties.major}.{properties.minor}", str(newest)
 
 
 def free_memory() -> int:

@@ -1,6 +1,7 @@
 """torch module → ONNX file with finished pixels: one graph, made once, that every other engine starts from."""
 
 import contextlib
+import functools
 import hashlib
 import inspect
 import io
@@ -8,6 +9,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -18,20 +20,41 @@ from models.stylegan.pixels import Pixels
 
 INPUT: Final = "ws"
 OUTPUT: Final = "pixels"
+EXPORTERS: Final = ("torch", "onnx", "onnxscript", "onnx-ir")
 
 log = logging.getLogger(__name__)
 
 
 def graph_key(pixels: Pixels) -> str:
-    """Names the graph (32 hex digits): its weights, its size and kind of numbers, and the code that draws it."""
-    digest = hashlib.sha256(f"{pixels.size} torch {torch.__version__} {pixels.generator.configuration}".encode())
+    """Names the graph (32 hex digits): its weights, its size and kind of numbers, the code that draws it, and what exports it."""
+    exporters = " ".join(f"{package} {_version(package)}" for package in EXPORTERS)
+    digest = hashlib.sha256(f"{pixels.size} {exporters} {pixels.generator.configuration}".encode())
     for name, tensor in sorted(pixels.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    for module in sorted({type(m).__module__ for m in pixels.modules()} - {"torch"}):
-        if module.startswith("models."):
-            digest.update(inspect.getsource(sys.modules[module]).encode())
+    for source in _sources(frozenset(type(module).__module__ for module in pixels.modules())):
+        digest.update(source.encode())
     return digest.hexdigest()[:32]
+
+
+@functools.cache
+def _version(package: str) -> str:
+    """Of an installed distribution; empty where it is none."""
+    with contextlib.suppress(PackageNotFoundError):
+        return version(package)
+    return ""
+
+
+@functools.cache
+def _sources(modules: frozenset[str]) -> list[str]:
+    """The code of ours in these modules, in what they use of their own package, and here."""
+    drawing, found = [name for name in modules if name.startswith("models.")], {__name__}
+    while drawing:
+        if (name := drawing.pop()) not in found:
+            found.add(name)
+            used = {getattr(thing, "__module__", None) or "" for thing in vars(sys.modules[name]).values()}
+            drawing += [other for other in used if other.startswith("models.stylegan.")]
+    return [inspect.getsource(sys.modules[name]) for name in sorted(found)]
 
 
 def onnx_file(pixels: Pixels) -> Path:

@@ -68,7 +68,8 @@ class Network:
         """
         trt, builder = self.trt, self.builder
         config = builder.create_builder_config()
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _workspace())
+        for pool, size in _limits(trt.MemoryPoolType).items():
+            config.set_memory_pool_limit(pool, size)
         if capabilities:
             _set_capabilities(trt, config, capabilities)
         if times is not None:
@@ -87,11 +88,14 @@ class Network:
         return bytes(plan)
 
 
-def _workspace() -> int:
-    """At most half of what is free on the GPU, if there is one: a show may be running on it."""
+def _limits(pools: Any) -> dict[Any, int]:
+    """Bytes of the GPU that kernels may use while they are tried, and all that is tried together: at most half of what is free, if
+    there is a GPU: a show may be running on it."""
+    limits = {pools.WORKSPACE: WORKSPACE}
     with contextlib.suppress(UserError):
-        return min(WORKSPACE, free_memory() // 2)
-    return WORKSPACE
+        most = 1 << (max(1, free_memory() // 2).bit_length() - 1)  # TensorRT takes powers of two for the second
+        limits = {pools.WORKSPACE: min(WORKSPACE, most), pools.TACTIC_DRAM: most}
+    return limits
 
 
 def _content(path: Path) -> bytes:
@@ -113,20 +117,19 @@ def _keep(path: Path, content: Any) -> None:
 
 
 def _set_capabilities(trt: ModuleType, config: Any, capabilities: tuple[str, ...]) -> None:
-    known = {
-        name: value for name, value in getattr(trt, "ComputeCapability", _Nothing).__members__.items() if name.startswith("SM")
-    }
+    if not hasattr(trt, "ComputeCapability"):
+        raise UserError(
+            f"TensorRT proper builds for the GPU at hand only, not for {', '.join(capabilities)}: leave --for away, or install "
+            "TensorRT for RTX alone (pip install 'speech2expression[tensorrt-rtx]')"
+        )
+    known = {name: value for name, value in trt.ComputeCapability.__members__.items() if name.startswith("SM")}
     config.num_compute_capabilities = len(capabilities)
     for i, capability in enumerate(capabilities):
         name = f"SM{capability.replace('.', '')}"
         if name not in known:
-            readable = ", ".join(f"{n[2:-1]}.{n[-1]}" for n in known) or "none: TensorRT proper builds for the GPU at hand"
+            readable = ", ".join(f"{n[2:-1]}.{n[-1]}" for n in known)
             raise UserError(f"no engine can be built for compute capability {capability}; choose from {readable}")
         config.set_compute_capability(known[name], i)
-
-
-class _Nothing:
-    __members__: Final[dict[str, Any]] = {}
 
 
 def _progress_monitor(trt: ModuleType, report: Callable[[str], None]) -> Any:
@@ -180,6 +183,7 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
     half = pixels.in_half_precision()
     stem, graph = f"{trt.__name__}_{trt.__version__}", graph_key(half)
     kept = cache_folder("tensorrt")
+    capabilities = tuple(sorted(set(capabilities)))  # one engine, in whatever order they were named
     target = "+".join(capabilities)
     if not capabilities:
         gpu, capability, driver = this_gpu()

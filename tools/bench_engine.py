@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from engine import cache
 from engine.backend import BACKENDS
 from engine.choose import open_backend
+from engine.nvidia import first_gpu_while
 from models.errors import UserError, exit_on_user_error
 from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
@@ -47,7 +48,6 @@ from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import QUALITIES, ways_of
 from tools import first_frame
 from tools.chosen_generator import add_options, chosen_generator
-from tools.nvidia import first_gpu_while
 from tools.nvidia_code import Draw, open_nvidia
 from tools.ranges import whole
 

@@ -80,7 +80,7 @@ def _version(distribution: str) -> str:
 
 
 def gpu() -> Iterator[Row]:
-    from tools.nvidia import gpus
+    from engine.nvidia import gpus
 
     seen = gpus()
     for one in seen:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine import cache, choose
 from engine.backend import BACKENDS, Backend
 from engine.choose import live_quality, open_backend
+from engine.nvidia import Gpu
 from models.errors import UserError
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels, Quality
@@ -93,6 +94,71 @@ def test_every_quality_remembers_its_own(known: dict[str, Callable[[Pixels], Bac
             assert isinstance(backend, Counted)
             assert backend.milliseconds == milliseconds
     assert Counted.log == ["open 30", "close 30"]
+
+
+def test_what_could_not_be_opened_is_measured_once_it_can(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    known["gpu"] = failing("out of memory", RuntimeError)
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    open_backend(generator, 512).close()
+    assert live_quality(generator, 256) == "fast"
+    Counted.log.clear()
+    open_backend(generator, 512).close()
+    assert Counted.log == ["open 60", "close 60"], "it is still full, and nothing is measured anew"
+    known["gpu"] = lambda pixels: Counted(pixels, 5)
+    with open_backend(generator, 512) as opened:
+        assert isinstance(opened, Counted)
+        assert opened.milliseconds == 5
+    assert "gpu could not be opened when it was measured here, and can be now" in caplog.text
+    assert live_quality(generator, 256) == "fine"
+
+
+def test_what_opens_but_can_not_draw_is_not_tried_at_every_start(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def milliseconds(backend: Backend) -> float:
+        assert isinstance(backend, Counted)
+        if backend.milliseconds == 1:
+            raise RuntimeError("no kernel image is available")
+        return backend.milliseconds
+
+    monkeypatch.setattr(choose, "milliseconds", milliseconds)
+    known["odd"] = lambda pixels: Counted(pixels, 1)
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    open_backend(generator, 512).close()
+    Counted.log.clear()
+    open_backend(generator, 512).close()
+    assert Counted.log == ["open 60", "close 60"]
+
+
+def test_another_gpu_or_driver_is_measured_anew(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    seen = []
+    for driver in ("580.65", "580.95", "580.95"):
+        choose._parts.cache_clear()
+        monkeypatch.setattr(choose, "gpus", lambda driver=driver: [Gpu("RTX 4070", driver, "8.9", 8188, 210, None)])
+        Counted.log.clear()
+        open_backend(generator, 512).close()
+        seen.append(len(Counted.log))
+    choose._parts.cache_clear()
+    assert seen == [4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    "note", ["steady", ["steady"], {"best": ["steady"]}, {"best": "gone", "refused": []}, {"best": "steady"}, 7]
+)
+def test_a_note_that_says_something_else_is_measured_anew(
+    known: dict[str, Callable[[Pixels], Backend]], generator: MobileStyleGAN, monkeypatch: pytest.MonkeyPatch, note: object
+) -> None:
+    known["steady"] = lambda pixels: Counted(pixels, 60)
+    monkeypatch.setattr(cache, "recall", lambda subject, key: note)
+    open_backend(generator, 512).close()
+    assert Counted.log == ["open 60", "close 60"] * 2
+    assert live_quality(generator, 256) == "fast"
 
 
 @pytest.mark.parametrize(("milliseconds", "quality"), [(30, "fine"), (90, "fast")])

@@ -11,6 +11,7 @@ import torch
 from engine import export
 from models.errors import UserError
 from models.openvino_core import openvino_core
+from models.stylegan import stylegan3
 from models.stylegan.head import FINE_256, Head
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels, Quality
@@ -49,6 +50,21 @@ def test_another_head_quality_or_precision_is_another_graph(
     changed.head = Head(FINE_256._replace(width=16))
     keys = {export.graph_key(p) for p in (*graphs.values(), changed, pixels[256].in_half_precision())}
     assert len(keys) == len(graphs) + 2 == 8
+
+
+def test_all_code_that_draws_is_part_of_the_graphs_name() -> None:
+    sources = export._sources(frozenset({"models.stylegan.stylegan3", "models.stylegan.pixels", "torch.nn"}))
+    folder = Path(stylegan3.__file__).parent
+    expected = [folder / f"{name}.py" for name in ("stylegan3", "pixels", "layers", "filters", "generator", "head")]
+    for file in (*expected, Path(export.__file__)):
+        assert file.read_text(encoding="utf-8") in sources, file.name
+
+
+def test_another_exporter_is_another_graph(pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_version", lambda package: "1")
+    key = export.graph_key(pixels[256])
+    monkeypatch.setattr(export, "_version", lambda package: "0.1" if package == "onnxscript" else "1")
+    assert export.graph_key(pixels[256]) != key
 
 
 def test_a_kept_graph_is_taken_and_its_use_noted(

@@ -20,6 +20,7 @@ CLASSES = {
     "runtime": "Runtime",
     "engine": "ICudaEngine",
     "context": "IExecutionContext",
+    "pools": "MemoryPoolType",
     "runtime_config": "IRuntimeConfig",
     "runtime_cache": "IRuntimeCache",
 }

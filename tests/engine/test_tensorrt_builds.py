@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -64,10 +64,11 @@ def test_an_engine_built_ahead_is_found_on_the_gpu_it_is_for(
     graph = onnx_file(pixels[256].in_half_precision())
     monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(tensorrt, "onnx_file", lambda _: graph)
-    ahead = engine_file(pixels[256], ("8.6", "8.9"))
-    monkeypatch.setattr(tensorrt, "this_gpu", lambda: ("NVIDIA GeForce RTX 4070 Laptop GPU", "8.9", 13000))
+    ahead = engine_file(pixels[256], ("8.9", "8.6"))
+    assert engine_file(pixels[256], ("8.6", "8.9", "8.9")) == ahead
+    monkeypatch.setattr(tensorrt, "this_gpu", lambda: ("NVIDIA GeForce RTX 4070 Laptop GPU", "8.9", "580.95"))
     assert engine_file(pixels[256]) == ahead
-    monkeypatch.setattr(tensorrt, "this_gpu", lambda: ("NVIDIA GeForce RTX 5090", "12.0", 13000))
+    monkeypatch.setattr(tensorrt, "this_gpu", lambda: ("NVIDIA GeForce RTX 5090", "12.0", "580.95"))
     own = engine_file(pixels[256])
     assert own != ahead
     assert own.exists()
@@ -103,10 +104,21 @@ def test_ctrl_c_ends_a_build_and_does_not_fly_through_tensorrt(pixels: dict[int,
 
 
 def test_building_takes_no_more_than_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = trt.MemoryPoolType
     monkeypatch.setattr(tensorrt, "free_memory", lambda: 1 << 30)
-    assert tensorrt._workspace() == 1 << 29
+    assert tensorrt._limits(pools) == {pools.WORKSPACE: 1 << 29, pools.TACTIC_DRAM: 1 << 29}
     monkeypatch.setattr(tensorrt, "free_memory", lambda: 80 << 30)
-    assert tensorrt._workspace() == tensorrt.WORKSPACE
+    assert tensorrt._limits(pools) == {pools.WORKSPACE: tensorrt.WORKSPACE, pools.TACTIC_DRAM: 32 << 30}
+    config = trt.Builder(tensorrt._logger(trt)).create_builder_config()
+    for pool, size in tensorrt._limits(pools).items():
+        config.set_memory_pool_limit(pool, size)
+        assert config.get_memory_pool_limit(pool) == size
+
+
+def test_tensorrt_proper_builds_for_no_other_gpu() -> None:
+    """Its builder's settings know no capabilities."""
+    with pytest.raises(UserError, match=r"builds for the GPU at hand only, not for 8\.6, 8\.9: leave --for away"):
+        tensorrt._set_capabilities(ModuleType("tensorrt"), SimpleNamespace(), ("8.6", "8.9"))
 
 
 def test_times_of_kernels_are_kept_from_build_to_build(tmp_path: Path) -> None:

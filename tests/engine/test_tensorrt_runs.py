@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import cuda, tensorrt
+from engine import cuda, nvidia, tensorrt
 from engine.tensorrt import TensorRtBackend
 from models.errors import UserError
 from models.stylegan.pixels import Pixels
@@ -207,6 +207,16 @@ def test_a_frame_is_recorded_once_and_launched_as_one(stage: Stage, pixels: Pixe
         assert "NVIDIA Stand In (8.9, driver 13000)" in backend.description
         assert sorted(stage.gpu.held) == ["device", "device", "executable", "graph", "host", "host", "stream"]
     assert stage.gpu.held == []
+
+
+def test_another_driver_compiles_anew_although_its_cuda_is_the_same(
+    stage: Stage, pixels: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for driver in ("580.65", "580.95"):
+        monkeypatch.setattr(cuda, "gpus", lambda driver=driver: [nvidia.Gpu("NVIDIA Stand In", driver, "8.9", None, None, None)])
+        with TensorRtBackend(pixels) as backend:
+            assert f"(8.9, driver {driver})" in backend.description
+    assert len(list(tmp_path.glob("*.kernels"))) == 2
 
 
 def test_where_nothing_can_be_recorded_its_parts_are_started_one_by_one(stage: Stage, pixels: Pixels) -> None:

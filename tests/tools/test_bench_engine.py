@@ -11,13 +11,13 @@ import pytest
 import torch
 from reference_generators import REFERENCE
 
+from engine.nvidia import Gpu
 from models.judge.fidelity import psnr
 from models.stylegan.converted import convert
 from models.stylegan.default import load_default_generator
 from models.stylegan.pixels import Pixels
 from tools import bench_engine, first_frame
 from tools.bench_engine import codes, main, open_peer, shrunk
-from tools.nvidia import Gpu
 
 
 def test_the_peer_draws_the_same_face() -> None:

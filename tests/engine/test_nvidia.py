@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import nvidia
+from engine.nvidia import Gpu, first_gpu_while, gpus
 from models.errors import UserError
-from tools import nvidia
-from tools.nvidia import Gpu, first_gpu_while, gpus
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")
 
