@@ -89,8 +89,8 @@ class Network:
 
 
 def _limits(pools: Any) -> dict[Any, int]:
-    """Bytes of the GPU that kernels may use while they are tried, and all that is tried together: at most half of what is free, if
-    there is a GPU: a show may be running on it."""
+    """Bytes of the GPU that kernels may use while they are tried, and all that is tried together: at most half of what is free,
+    if there is a GPU: a show may be running on it."""
     limits = {pools.WORKSPACE: WORKSPACE}
     with contextlib.suppress(UserError):
         most = 1 << (max(1, free_memory() // 2).bit_length() - 1)  # TensorRT takes powers of two for the second

@@ -79,6 +79,7 @@ def folder_written_beside(path: Path) -> Iterator[Path]:
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} is there already; name another folder, or delete it first")
+        made = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=path.name))
         try:
@@ -89,6 +90,9 @@ def folder_written_beside(path: Path) -> Iterator[Path]:
             beside.replace(path)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+            with contextlib.suppress(OSError):  # the first that is not empty: it became the path's, or somebody else's
+                for folder in made:
+                    folder.rmdir()
     except (OSError, SafetensorError) as error:  # safetensors says in its own words that the disk is full
         raise _unwritable(path, error) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from models.errors import exit_on_user_error
 from models.stylegan.converted import convert
+from models.stylegan.foreign_pickle import readable
 from tools.ranges import whole
 
 
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{manifest['num_ws']} rows of {manifest['w_dim']}, graph {manifest['graph_hash'][:12]}…"
     )
     if manifest["licence"]:
-        print(f"licence in the file (whole in manifest.json): {manifest['licence'].splitlines()[0]}")
+        print(f"licence in the file (whole in manifest.json): {readable(manifest['licence'].splitlines()[0])}")
     else:
         print("the file carries no licence text; ask where you got it what it allows")
 

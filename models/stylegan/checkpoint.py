@@ -6,6 +6,7 @@ stylegan2-pytorch (`g_ema` of a .pt, whose names are turned into the official on
 """
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,14 @@ from models.stylegan.torch_file import PersistentObject, Storage, StoredTensor, 
 W_AVG: Final = "mapping.w_avg"
 W_AVG_SAMPLES: Final = 32768
 MOST_NUMBERS: Final = 2**28  # in all tensors of a generator: nine times the largest official one
-MOST_READ: Final = 4 * MOST_NUMBERS  # in the storages of all tensors: one storage is read anew for each tensor in it
+MOST_READ: Final = 4 * MOST_NUMBERS  # in the storages of all tensors, counted anew for each tensor in one
+LARGEST: Final = 4096  # resolution
 MOST_MODULES: Final = 10_000
 MOST_PARTS: Final = 1000  # of one module
 LONGEST_NAME: Final = 100  # of a module or tensor: a full name is made of all of them, for each tensor anew
 DEEPEST: Final = 8  # modules in modules; the official ones are 4 deep
+LONGEST_LICENCE: Final = 2**16  # characters that are kept of it
+BLUR: Final = torch.tensor([1.0, 3.0, 3.0, 1.0])  # of rosinality's files that hold no filters: what all others hold
 
 Config = StyleGan2Config | StyleGan3Config
 Stored = dict[str, StoredTensor]
@@ -52,6 +56,8 @@ def read_checkpoint(path: Path, label: int | None = None) -> Checkpoint:
             config, stored = _nvidia(network, label)
             licence = _licence(network.source)
         elif isinstance(value, dict) and isinstance(value.get("g_ema", value), dict):
+            if "g_ema" not in value and isinstance(value.get("g"), dict):
+                raise Refused("it holds g, the generator as it was trained last, but not g_ema, its average, which draws")
             config, stored = _rosinality(value.get("g_ema", value), value.get("latent_avg"), label)
             licence = None
         else:
@@ -79,11 +85,18 @@ def of_class(generator: StyleGan2 | StyleGan3, label: int) -> StyleGan2 | StyleG
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors of a generator. Raises `Refused` where they would be too many to be true."""
-    expected = {name: tuple(tensor.shape) for name, tensor in _empty(config).state_dict().items()}
+    """Names and shapes of all tensors of a generator. Raises `Refused` where they are too many to be true, or draw nothing."""
+    network = _empty(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     total = sum(int(np.prod(shape, dtype=object)) for shape in expected.values())
     if total > MOST_NUMBERS:
         raise Refused(f"the network would have {total} numbers; up to {MOST_NUMBERS} are read")
+    try:
+        drawn = tuple(network.synthesis(torch.empty(1, network.num_ws, config.w_dim, device="meta")).shape)
+    except RuntimeError as error:
+        raise Refused(f"the network can't draw ({readable(str(error))})") from error
+    if drawn != (1, 3, config.resolution, config.resolution):
+        raise Refused(f"the network would draw pictures of {drawn[2]} × {drawn[3]}, not of {config.resolution}²")
     return expected
 
 
@@ -113,11 +126,12 @@ def _loaded(config: Config, stored: Stored) -> dict[str, Tensor]:
     if read > MOST_READ:
         raise Refused(f"its tensors are parts of storages of {read} numbers in all; up to {MOST_READ} are read")
     tensors = {}
-    for name in expected:
+    for name in sorted(expected, key=lambda name: id(stored[name].storage) if name in stored else 0):  # each is read once
         tensor = stored[name].load() if name in stored else torch.zeros(expected[name])
-        if not tensor.dtype.is_floating_point or not tensor.isfinite().all():
+        numbers = tensor.float()  # what is finite as float64 need not be so as float32
+        if not tensor.dtype.is_floating_point or not numbers.isfinite().all():
             raise Refused(f"the tensor {name} holds something else than finite numbers")
-        tensors[name] = tensor.float()
+        tensors[name] = numbers
     return tensors
 
 
@@ -129,10 +143,11 @@ def _nvidia(network: PersistentObject, label: int | None) -> tuple[Config, Store
     gain = fc0.state.get("weight_gain")
     if not isinstance(gain, float) or "mapping.fc0.weight" not in stored:
         raise Refused("its mapping network is described in a way that is not known")
-    for name, layer in _modules(mapping).items():
-        if name.startswith("fc") and layer.state.get("activation") != "lrelu":
-            raise Refused(f"its mapping.{readable(name)} has another activation than leaky ReLU, the only one that is drawn")
     width = _length(stored["mapping.fc0.weight"], 1)
+    learning_rate = round(gain * width**0.5, 9)
+    for name, layer in _modules(mapping).items():
+        if name.startswith("fc"):
+            _check_layer(name, layer, stored, learning_rate)
     state = network.state
     if state.get("img_channels") != 3:
         raise Refused(f"a generator of 3 colours was expected, this one has {readable(state.get('img_channels'))}")
@@ -142,7 +157,7 @@ def _nvidia(network: PersistentObject, label: int | None) -> tuple[Config, Store
         "c_dim": state.get("c_dim"),
         "w_dim": state.get("w_dim"),
         "mapping_layers": mapping.state.get("num_layers"),
-        "mapping_learning_rate": round(gain * width**0.5, 9),
+        "mapping_learning_rate": learning_rate,
         "label": _label(state.get("c_dim"), label),
     }
     modules = _modules(synthesis)
@@ -151,6 +166,19 @@ def _nvidia(network: PersistentObject, label: int | None) -> tuple[Config, Store
     if "input" in modules:
         return _stylegan3(common, synthesis), stored
     raise Refused("its synthesis network is neither that of StyleGAN2 nor that of StyleGAN3")
+
+
+def _check_layer(name: str, layer: PersistentObject, stored: Stored, learning_rate: float) -> None:
+    """A layer of the mapping network. Raises `Refused` where it is computed otherwise than all of them are here."""
+    if layer.state.get("activation") != "lrelu":
+        raise Refused(f"its mapping.{readable(name)} has another activation than leaky ReLU, the only one that is drawn")
+    weight = stored.get(f"mapping.{name}.weight")
+    gains = (layer.state.get("weight_gain"), layer.state.get("bias_gain", learning_rate))
+    expected = (learning_rate / max(1, 1 if weight is None else _length(weight, 1)) ** 0.5, learning_rate)
+    if weight is not None and not all(
+        isinstance(gain, float) and math.isclose(gain, wanted, rel_tol=1e-4) for gain, wanted in zip(gains, expected, strict=True)
+    ):
+        raise Refused(f"its mapping.{readable(name)} learnt at another rate than mapping.fc0; one for all is drawn")
 
 
 def _stylegan2(common: dict[str, Any], synthesis: PersistentObject, stored: Stored) -> StyleGan2Config:
@@ -165,8 +193,12 @@ def _stylegan2(common: dict[str, Any], synthesis: PersistentObject, stored: Stor
     clamps = {_number(layer.state.get("conv_clamp")) for layer in layers}
     if len(clamps) != 1:
         raise Refused("its layers are clamped to different values; one value for all is drawn")
-    weights = (stored.get(f"synthesis.b{4 << b}.conv1.weight") for b in range(11))
-    channels = [_length(weight, 0) for weight in weights if weight is not None]
+    resolution = common["resolution"]
+    blocks = resolution.bit_length() - 2 if isinstance(resolution, int) and 4 <= resolution <= LARGEST else 0
+    names = [f"synthesis.b{4 << b}.conv1.weight" for b in range(blocks)]
+    if missing := [name for name in names if name not in stored]:
+        raise Refused(f"the tensor {missing[0]} is missing")
+    channels = [_length(stored[name], 0) for name in names]
     return _checked(StyleGan2Config, {**common, "channels": channels, "conv_clamp": clamps.pop()})
 
 
@@ -177,6 +209,8 @@ def _stylegan3(common: dict[str, Any], synthesis: PersistentObject) -> StyleGan3
     given = {key: value for key, value in arguments.items() if key in StyleGan3Config.model_fields and key not in common}
     given |= {key: synthesis.state[key] for key in ("num_layers", "num_critical", "margin_size") if key in synthesis.state}
     config = _checked(StyleGan3Config, {**common, **given})
+    if not math.isclose(_number(synthesis.state.get("output_scale")) or config.output_scale, config.output_scale):
+        raise Refused("its output_scale is not that of its arguments")
     names = synthesis.state.get("layer_names")
     if names != [layer.name for layer in config.layers]:
         raise Refused(
@@ -189,7 +223,11 @@ def _rosinality(state: dict[Any, Any], latent_avg: object, label: int | None) ->
     """Configuration and tensors of rosinality's `Generator`, under the official names."""
     if label is not None:
         raise Refused("it draws no classes, and one was asked for", "leave --label away")
-    there: Stored = {name: tensor for name, tensor in state.items() if isinstance(name, str) and isinstance(tensor, StoredTensor)}
+    there: Stored = {
+        name.removeprefix("module."): tensor  # as torch's DataParallel puts before each
+        for name, tensor in state.items()
+        if isinstance(name, str) and isinstance(tensor, StoredTensor)
+    }
     if "input.input" not in there or "style.1.weight" not in there:
         raise Refused("no generator is in it: neither G_ema (NVIDIA) nor g_ema (rosinality)")
     blocks = sum(1 for b in range(10) if f"to_rgbs.{b}.conv.weight" in there)
@@ -249,13 +287,13 @@ def _rosinality(state: dict[Any, Any], latent_avg: object, label: int | None) ->
 
 
 def _take_filters(there: Stored, stored: Stored, blocks: int) -> None:
-    """The filters of features and pictures; rosinality stores them times 4, as upsampling uses them."""
+    """The filters of features and pictures; rosinality stores them times 4, as upsampling uses them, or not at all."""
 
     def taps(name: str) -> StoredTensor:
         kernel = there.get(name)
-        if kernel is None or kernel.size != (4, 4):
-            raise Refused(f"the tensor {name}, of shape (4, 4), is missing")
-        content = (kernel.load().float() / 4).numpy()
+        if kernel is not None and kernel.size != (4, 4):
+            raise Refused(f"the tensor {name} should have the shape (4, 4), got {kernel.size}")
+        content = (torch.outer(BLUR, BLUR) / BLUR.sum() ** 2 if kernel is None else kernel.load().float() / 4).numpy()
         return StoredTensor(Storage(torch.float32, 16, content.tobytes), 0, (4, 4), (4, 1))
 
     for layer in ("", "conv1."):  # of 4², where nothing is upsampled
@@ -346,6 +384,6 @@ def _checked(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:
 
 def _licence(source: str) -> str | None:
     """The comment at the top of the source text that NVIDIA's pickles carry: copyright and terms."""
-    lines = itertools.takewhile(lambda line: line.startswith("#"), source.splitlines())
+    lines = itertools.takewhile(lambda line: line.startswith("#"), source.lstrip().splitlines())
     text = "\n".join(line.removeprefix("#").strip() for line in lines).strip()
-    return text or None
+    return (text if len(text) <= LONGEST_LICENCE else f"{text[:LONGEST_LICENCE]} …") or None

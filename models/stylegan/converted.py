@@ -70,7 +70,7 @@ def convert(path: Path, folder: Path, label: int | None = None) -> dict[str, Any
         manifest = _manifest(checkpoint, path)
         save_file(checkpoint.tensors, beside / WEIGHTS, metadata={"format": FORMAT})
         (beside / WEIGHTS).chmod(0o644)
-        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return manifest
 
 

@@ -91,8 +91,8 @@ class StyleGan3Config(BaseModel):
             raise ValueError(f"fewer critical layers than the {self.num_layers} layers expected, got {self.num_critical}")
         if (self.label is None) != (self.c_dim == 0) or (self.label or 0) >= max(self.c_dim, 1):
             raise ValueError(f"a label from 0 to {self.c_dim - 1} belongs to {self.c_dim} classes, got {self.label}")
-        if self.channel_base / self.resolution < 0.5:
-            raise ValueError(f"a channel_base of {self.channel_base} leaves no channels at {self.resolution}²")
+        if min(self.channels) < 1:
+            raise ValueError(f"channels in every layer expected, a channel_base of {self.channel_base} leaves none in some")
         return self
 
     @cached_property
@@ -108,6 +108,11 @@ class StyleGan3Config(BaseModel):
         stopbands = [self.first_stopband * (last / self.first_stopband) ** growth for growth in self._growth]
         return [2 ** math.ceil(math.log2(min(stopband * 2, self.resolution))) for stopband in stopbands]
 
+    @cached_property
+    def channels(self) -> list[int]:
+        """Of every layer's output: the fewer, the finer; the last are the picture's colours."""
+        return [*(round(min(self.channel_base / 2 / cutoff, self.channel_max)) for cutoff in self.cutoffs[:-1]), 3]
+
     @property
     def _growth(self) -> list[float]:
         return [min(i / (self.num_layers - self.num_critical), 1.0) for i in range(self.num_layers + 1)]
@@ -117,8 +122,7 @@ class StyleGan3Config(BaseModel):
         """The design of all `num_layers` + 1 layers; the last one makes the picture."""
         sizes = [rate + 2 * self.margin_size for rate in self.rates]
         sizes[-2:] = [self.resolution, self.resolution]
-        channels = [round(min(self.channel_base / 2 / cutoff, self.channel_max)) for cutoff in self.cutoffs]
-        channels[-1] = 3
+        channels = self.channels
         layers = []
         for i in range(self.num_layers + 1):
             before, is_rgb = max(i - 1, 0), i == self.num_layers

@@ -6,6 +6,7 @@ whatever the file says.
 """
 
 import contextlib
+import functools
 import mmap
 import re
 import struct
@@ -325,6 +326,7 @@ def _read_archive(file: BinaryIO, size: int) -> object:
         raise Refused("an archive of torch.save has one data.pkl, this one has " + (str(len(roots)) if roots else "none"))
     root = roots[0]
 
+    @functools.lru_cache(maxsize=1)  # tensors that share a storage are loaded one after the other
     def member(name: str, most: int) -> bytes:
         info = members.get(root + name)
         if info is None or info.file_size > most:
@@ -338,10 +340,13 @@ def _read_archive(file: BinaryIO, size: int) -> object:
     if "byteorder" in {name.removeprefix(root) for name in members} and member("byteorder", 16).strip() != b"little":
         raise Refused("its numbers are not in little-endian order")
 
+    storages: dict[tuple[str, torch.dtype, int], Storage] = {}
+
     def persistent(identity: object) -> Storage:
         if not (isinstance(identity, tuple) and len(identity) == 5):
             raise Refused("a storage in it is described in a way that is not known")
-        key, dtype, numel = _described(identity)
-        return Storage(dtype, numel, lambda: member(f"data/{key}", numel * dtype.itemsize))
+        key, dtype, numel = described = _described(identity)
+        read = functools.partial(member, f"data/{key}", numel * dtype.itemsize)
+        return storages.setdefault(described, Storage(dtype, numel, read))
 
     return read_pickle(BytesIO(member("data.pkl", LARGEST_PICKLE)), _vocabulary(), persistent)

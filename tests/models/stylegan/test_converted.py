@@ -3,16 +3,21 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from reference_generators import OFFICIAL, REFERENCE, conditional, official_pickle, reference_generator, weights
+from pydantic import ValidationError
+from reference_generators import CONFIGS, OFFICIAL, REFERENCE, Network, conditional, official_pickle, reference_generator, weights
 from safetensors.torch import load_file, save_file
 
 from models.errors import UserError
 from models.files import sha256_of
 from models.stylegan import converted
+from models.stylegan.checkpoint import shapes
 from models.stylegan.converted import MANIFEST, WEIGHTS, convert, load_folder, load_generator
+from models.stylegan.foreign_pickle import Refused
+from models.stylegan.stylegan3 import StyleGan3Config
 
 
 @pytest.fixture
@@ -107,6 +112,27 @@ def test_a_conversion_that_fails_leaves_nothing_behind(
     with pytest.raises(KeyboardInterrupt if fault == "interrupted" else UserError):
         convert(snapshot, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["network.pkl"]
+
+
+def test_an_endless_licence_is_cut(tmp_path: Path) -> None:
+    def change(network: Network) -> None:
+        network.meta["module_src"] = "\n# Terms\n" + "# more of them\n" * 200_000
+
+    (tmp_path / "network.pkl").write_bytes(official_pickle("sg2-32", change=change))
+    licence = convert(tmp_path / "network.pkl", tmp_path / "out")["licence"]
+    assert licence.startswith("Terms\nmore of them\n")
+    assert licence.endswith(" …")
+    load_folder(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"num_layers": 1, "num_critical": 0}, {"first_cutoff": 4000.0, "first_stopband": 4000.0}],
+    ids=["a picture of nothing", "layers of no channels"],
+)
+def test_a_network_that_draws_nothing_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises((Refused, ValidationError)):
+        shapes(StyleGan3Config.model_validate(CONFIGS["sg3t-32"].model_dump() | change))
 
 
 def damaged_manifest(folder: Path, **changes: object) -> None:
