@@ -20,13 +20,20 @@ SURE: Final = 0.135
 """Confidence from which an emotion is shown whole; below, in proportion."""
 SOFTEST: Final = 0.75
 """Share of an emotion that is shown where it is expressed as weakly as can be heard; from the middle of the scale on, all."""
+EXCITED_SHOWN: Final = 0.5
+"""Share by which an unsure emotion is shown more in an excited voice, less in a calm one: that is heard far more surely."""
+EXCITED_MOUTH: Final = 0.25
+"""The same of how far the mouth opens, where the emotion is wholly unsure."""
+EXCITED_BROW: Final = 0.35
+"""How far an excited voice lifts the brows then; a calm one leaves them."""
 DEAF_AFTER: Final = 0.5
 """Seconds without any sound, not even silence, after which the face rests: the microphone is gone."""
 REST: Final = np.eye(len(EMOTIONS))[NEUTRAL]
 
 
 class Express:
-    """Two lanes: the emotion moves over a second, mouth and brows within a block of sound.
+    """Two lanes: the emotion moves over a second, mouth and brows within a block of sound. Where the emotion is unsure, the face
+    has the voice's arousal instead of a guess: an excited one lifts the brows and opens the mouth further.
 
     `hear` and `feel` come from the listener's thread, `step` from the renderer's. Targets change at the times the values
     speak of, never at the times of frames, so any frame rate sees the same motion.
@@ -35,7 +42,7 @@ class Express:
     def __init__(self, settings: Expression) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._emotion = Spring(REST)
+        self._emotion, self._excited = Spring(REST), Spring(np.zeros(1))
         self._mouth, self._brow = Mouth(), Brow()
         self._heard: Heard | None = None
         self._prosody: Prosody | None = None
@@ -52,6 +59,7 @@ class Express:
             if heard.speaking:
                 self._last_voice, self._resting = heard.t, False
                 self._emotion.aim(heard.t, emotion_target(heard), self._settings.attack)
+                self._excited.aim(heard.t, np.array([excitement(heard)]), self._settings.attack)
             elif self._last_voice is not None and heard.t - self._last_voice >= self._settings.hold:
                 self._rest(heard.t)
 
@@ -72,8 +80,9 @@ class Express:
                 self._heard = self._prosody = None
             emotion = self._emotion.at(t).clip(0, 1)
             rig = {name: self._settings.life * value for name, value in idle(t, self._settings.seed).items()}
-            rig["mouth_open"] = self._settings.mouth * self._mouth.at(t)
-            rig["brow_up"] = self._settings.mouth * self._brow.at(t)
+            excited = float(self._excited.at(t)[0].clip(-1, 1))
+            rig["mouth_open"] = self._settings.mouth * self._mouth.at(t) * (1 + EXCITED_MOUTH * excited)
+            rig["brow_up"] = self._settings.mouth * (self._brow.at(t) + EXCITED_BROW * max(0.0, excited))
             onset, self._onset = self._onset, False
             return Controls(
                 t,
@@ -89,12 +98,20 @@ class Express:
         if not self._resting:
             self._resting = True
             self._emotion.aim(t, REST, self._settings.release)
+            self._excited.aim(t, np.zeros(1), self._settings.release)
 
 
 def emotion_target(heard: Heard) -> NDArray[np.float64]:
-    """(5,) sums to 1: the heard probabilities sharpened; what is uncertain or weakly expressed is shown weakly, near neutral."""
+    """(5,) sums to 1: the heard probabilities sharpened; what is uncertain or weakly expressed is shown weakly, near neutral,
+    though rather in an excited voice than in a calm one."""
     sharp = heard.probabilities.astype(np.float64) ** SHARPNESS
     sharp /= sharp.sum()
-    amount = min(1.0, heard.confidence / SURE) * min(1.0, SOFTEST + 2 * (1 - SOFTEST) * heard.intensity)
+    sure = min(1.0, heard.confidence / SURE * (1 + EXCITED_SHOWN * heard.arousal))
+    amount = sure * min(1.0, SOFTEST + 2 * (1 - SOFTEST) * heard.intensity)
     target: NDArray[np.float64] = amount * sharp + (1 - amount) * REST
     return target
+
+
+def excitement(heard: Heard) -> float:
+    """-1 (calm) to 1 (excited), as far as the emotion is unsure: what else the face then has of the voice."""
+    return heard.arousal * max(0.0, 1 - heard.confidence / SURE)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.labels import EMOTIONS, NEUTRAL
-from realtime.express import DEAF_AFTER, Express, emotion_target
+from realtime.express import DEAF_AFTER, SURE, Express, emotion_target, excitement
 from realtime.mouth import UNCONFIRMED, LevelRange, Mouth
 from realtime.settings import Expression
 from realtime.values import Controls, Heard, Prosody
@@ -188,3 +188,40 @@ def test_a_room_that_became_louder_closes_the_mouth_in_the_end() -> None:
     for k in range(60 * 50, 61 * 50):
         mouth.feel(Prosody(k / 50, -45.0, 0.0, 0.0))
     assert mouth.at(61) < 0.1
+
+
+@pytest.mark.parametrize("confidence", [0.0, SURE / 2, SURE, 1.0])
+def test_where_the_emotion_is_unsure_the_face_has_the_voices_arousal(confidence: float) -> None:
+    """Nothing where it is sure."""
+    flat = np.array([0.3, 0.2, 0.2, 0.2, 0.1], np.float32)
+
+    def shown(arousal: float) -> Controls:
+        express = Express(Expression(life=0, mouth=0.5))
+        for k in range(200):
+            express.feel(speech(k / 50))
+            if k % 5 == 0:
+                express.hear(Heard(k / 50, flat, confidence, True, arousal, 0.0))
+        return express.step(4.0)
+
+    calm, plain, excited = (shown(arousal) for arousal in (-1.0, 0.0, 1.0))
+    opened = [frame.rig["mouth_open"] for frame in (calm, plain, excited)]
+    lifted = [frame.rig["brow_up"] for frame in (calm, plain, excited)]
+    neutral = [frame.emotion[NEUTRAL] for frame in (calm, plain, excited)]
+    if confidence >= SURE:
+        assert max(opened) - min(opened) < 1e-6
+        assert max(lifted) - min(lifted) < 1e-6
+    else:
+        assert opened[0] < opened[1] < opened[2]
+        assert lifted[0] == pytest.approx(lifted[1], abs=1e-6)
+        assert lifted[2] > lifted[1] + 0.05
+    if confidence == SURE / 2:
+        assert neutral[0] > neutral[1] > neutral[2]
+
+
+@given(st.floats(0, 1), st.floats(-1, 1), st.floats(0, 1))
+def test_targets_are_probabilities_whatever_is_heard(confidence: float, arousal: float, intensity: float) -> None:
+    value = Heard(0.0, np.array([0.6, 0.1, 0.1, 0.1, 0.1], np.float32), confidence, True, arousal, 0.0, intensity)
+    target = emotion_target(value)
+    assert target.sum() == pytest.approx(1.0)
+    assert target.min() >= 0
+    assert abs(excitement(value)) <= abs(arousal)
