@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 import openvino
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from models.emotion.hearing import EXCITED, Hearing, evidence, hearing, nothing_heard
@@ -111,8 +113,10 @@ def _read(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"no classifier at {path}; name an ONNX file, see docs/emotion.md")
     try:
+        if not onnx.load(path, load_external_data=False).graph.node:  # OpenVINO says more than a line of what is no ONNX
+            raise DecodeError
         return openvino_core().read_model(path)
-    except RuntimeError as error:
+    except (RuntimeError, DecodeError) as error:
         raise UserError(
             f"{path} is no ONNX file that OpenVINO can read, or is damaged; export it anew, see docs/emotion.md"
         ) from error

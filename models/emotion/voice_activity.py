@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 import torch
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

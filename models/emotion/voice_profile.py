@@ -6,6 +6,8 @@ network's last one: on its hidden layer, added to its logits.
 """
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,9 @@ from models.labels import EMOTIONS
 
 Floats = NDArray[np.float32]
 
+LARGEST: Final = 1e4
+"""Of any number in a mean or a correction: far more than any voice has, and far from what float32 can't hold."""
+MOST_FRAMES: Final = 1e9  # of speech in a mean
 _FORMAT: Final = "speech2expression voice profile"
 _VERSION: Final = "3"
 _ARRAYS: Final = {
@@ -81,17 +86,26 @@ class VoiceProfile:
                 f"{path} is a voice profile of version {facts.get('version')}, expected {_VERSION}; enrol the voice again"
             )
         shapes = {name: array.shape for name, array in arrays.items() if np.issubdtype(array.dtype, np.floating)}
-        if shapes != _ARRAYS or not all(np.isfinite(array).all() for array in arrays.values()):
+        if shapes != _ARRAYS or not _sound(arrays):
             raise UserError(f"{path} does not fit this version's features or is damaged; enrol the voice again")
         try:
             sentences = {str(name): int(number) for name, number in json.loads(facts["sentences"]).items()}
             seconds = float(facts["seconds"])
             identity = facts["classifier"]
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            if not 0 <= seconds < math.inf or min(sentences.values(), default=0) < 0:
+                raise ValueError
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f"{path} is a damaged voice profile; enrol the voice again") from error
         return cls(
             identity, **{n: a.astype(np.float32) for n, a in arrays.items()}, sentences=sentences, seconds=seconds, name=path.stem
         )
+
+
+def _sound(arrays: Mapping[str, NDArray[np.floating]]) -> bool:
+    """Whether the numbers of a file are some that enrolment could have written."""
+    count = float(arrays["count"])
+    limits = {name: LARGEST * (count if name == "total" else 1.0) for name in arrays if name != "count"}
+    return 0 < count <= MOST_FRAMES and all(bool((np.abs(arrays[name]) <= limit).all()) for name, limit in limits.items())
 
 
 def no_correction() -> tuple[Floats, Floats, Floats]:

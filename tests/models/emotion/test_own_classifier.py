@@ -112,6 +112,16 @@ def test_missing_and_damaged_files_are_one_clear_error(tmp_path: Path) -> None:
         OwnClassifier(whole)
 
 
+@pytest.mark.parametrize("content", [b"\x80" * 500, b"this is a text\n" * 20, b"\x08\x07", b""])
+def test_what_is_no_onnx_takes_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes) -> None:
+    """OpenVINO's own parser would write to stderr beside the error."""
+    path = tmp_path / "own.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="no ONNX file"):
+        OwnClassifier(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_labels_that_are_no_utf8_are_one_clear_error(tmp_path: Path) -> None:
     file = write(tmp_path / "own.onnx")
     file.write_bytes(file.read_bytes().replace(b"surprise", b"surpris\xe9"))

@@ -135,10 +135,10 @@ def test_a_profile_belongs_to_its_weights(classifier: EmotionClassifier, plain: 
         classifier.adopt(VoiceProfile("0123456789abcdef", **facts))
 
 
-def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
-    zero = {"total": np.zeros(N_EMBEDDING), "count": np.zeros(()), "offset": np.zeros(N_HIDDEN)}
+def arrays(kind: type[np.floating] = np.float32, **changed: np.ndarray) -> dict[str, np.ndarray]:
+    zero = {"total": np.zeros(N_EMBEDDING), "count": np.ones(()), "offset": np.zeros(N_HIDDEN)}
     zero |= {"weight": np.zeros((5, N_HIDDEN)), "bias": np.zeros(5)} | changed
-    return {name: array.astype(np.float32) for name, array in zero.items()}
+    return {name: array.astype(kind) for name, array in zero.items()}
 
 
 FACTS = {"format": "speech2expression voice profile", "version": "3", "classifier": "0", "seconds": "9", "sentences": "{}"}
@@ -152,7 +152,14 @@ FACTS = {"format": "speech2expression voice profile", "version": "3", "classifie
         (arrays(total=np.zeros(3)), FACTS, "does not fit"),
         (arrays(extra=np.zeros(3)), FACTS, "does not fit"),
         (arrays(bias=np.full(5, np.nan)), FACTS, "does not fit"),
+        (arrays(weight=np.full((5, N_HIDDEN), 3e38)), FACTS, "does not fit"),
+        (arrays(np.float64, weight=np.full((5, N_HIDDEN), 1e300)), FACTS, "does not fit"),
+        (arrays(np.float64, total=np.full(N_EMBEDDING, 1e30), count=np.array(1e12)), FACTS, "does not fit"),
+        *((arrays(count=np.array(count)), FACTS, "does not fit") for count in (0.0, -1e6, 3e38, np.inf, np.nan)),
         (arrays(), FACTS | {"sentences": "[1"}, "damaged"),
+        (arrays(), FACTS | {"sentences": '{"angry": 1e400}'}, "damaged"),
+        (arrays(), FACTS | {"sentences": '{"angry": -1}'}, "damaged"),
+        *((arrays(), FACTS | {"seconds": seconds}, "damaged") for seconds in ("inf", "nan", "-1")),
         (arrays(), FACTS | {"seconds": "many"}, "damaged"),
     ],
 )
@@ -161,6 +168,27 @@ def test_wrong_files_are_one_clear_error(tmp_path: Path, content: dict, facts: d
     save_file(content, path, metadata=facts)
     with pytest.raises(UserError, match=says):
         VoiceProfile.load(path)
+
+
+@settings(deadline=None, max_examples=10)
+@given(values=st.lists(st.sampled_from([0.0, 1.0, -1e4, 1e4, 1e5, 1e30, np.nan]), min_size=5, max_size=5))
+def test_whatever_a_file_holds_what_is_heard_is_numbers(
+    classifier: EmotionClassifier, tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("profile") / "odd.voice"
+    total, count, offset, weight, bias = values
+    content = arrays(total=np.full(N_EMBEDDING, total), count=np.array(count), offset=np.full(N_HIDDEN, offset))
+    content |= {"weight": np.full((5, N_HIDDEN), weight, np.float32), "bias": np.full(5, bias, np.float32)}
+    save_file(content, path, metadata=FACTS | {"classifier": classifier.identity})
+    try:
+        profile = VoiceProfile.load(path)
+    except UserError:
+        return
+    classifier.adopt(profile)
+    for start in range(0, SECOND, classifier.HOP):
+        heard = classifier.step(turn(1)[start : start + classifier.HOP])
+        assert np.isfinite([*heard.probabilities, heard.confidence, heard.arousal, heard.valence, heard.intensity]).all()
+    classifier.adopt()
 
 
 @settings(deadline=None, max_examples=50)
