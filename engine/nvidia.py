@@ -1,5 +1,6 @@
 """What NVIDIA's driver says of the GPUs in this machine, asked of `nvidia-smi`, which comes with it."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Final
 from models.errors import UserError
 
 FIELDS: Final = ("name", "driver_version", "compute_cap", "memory.total", "memory.used", "power.draw")
+COMMAND: Final = "nvidia-smi"
+SETTLED: Final = 2.0  # seconds
 PATIENCE: Final = 20.0  # seconds: a driver that starts takes some
 
 
@@ -30,9 +33,17 @@ def gpus() -> list[Gpu]:
 
 
 def first_gpu_while(work: Callable[[], object]) -> Gpu | None:
-    """What the first GPU says while `work` is done again and again, at least once; None without one that answers."""
-    process = _ask()
+    """What the first GPU says while `work` is done again and again, at least once; None without one that answers.
+
+    It is asked once it has worked for `SETTLED` seconds: drivers tell the mean power of about the last second.
+    """
     work()
+    if shutil.which(COMMAND) is None:
+        return None
+    begun = time.monotonic()
+    while time.monotonic() - begun < SETTLED:
+        work()
+    process = _ask()
     if process is None:
         return None
     give_up = time.monotonic() + PATIENCE
@@ -45,7 +56,7 @@ def first_gpu_while(work: Callable[[], object]) -> Gpu | None:
 
 
 def _ask() -> subprocess.Popen[str] | None:
-    command = ["nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
+    command = [COMMAND, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
     try:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except OSError:

@@ -9,8 +9,8 @@
 A line holds the median and the 99th percentile of a frame's time, from latent to bytes, frames per second, the ratio to the peer,
 `db_to_peer`: how like the peer's its picture is (PSNR in dB; where a head draws, that says how well it was fitted), the commit
 and the machine; `first_frame_s` and `peak_memory_mib` of a new process that draws one frame in this way, all that is made once
-being there already; and, where NVIDIA's driver says so, the `milliwatts` the GPU takes while drawing and the `gpu_memory_mib`
-that are in use. `python -m tools.chart_engine` draws a chart of such lines.
+being there already; and, where NVIDIA's driver says so, the `milliwatts` the GPU takes while drawing and, of that new process,
+the `gpu_memory_mib` that it takes. `python -m tools.chart_engine` draws a chart of such lines.
 
 The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). For a
 generator of your own it is NVIDIA's PyTorch code (`tools/nvidia_code.py`), where --nvidia names a folder that holds it. All that
@@ -113,7 +113,8 @@ def likeness(ways: dict[str, Draw], generator: Generator) -> dict[str, float]:
 
 def commit() -> str:
     """The commit that is measured, or "unknown" outside a checkout."""
-    answer = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"
 
 
@@ -121,7 +122,7 @@ def on_gpu(draw: Draw, generator: Generator) -> dict[str, Any]:
     """What the first NVIDIA GPU says while `draw` keeps it busy; nothing without one."""
     ws = next(codes(generator, 1))
     gpu = first_gpu_while(lambda: draw(ws))
-    return {"milliwatts": gpu.milliwatts, "gpu_memory_mib": gpu.used_mib} if gpu else {}
+    return {"milliwatts": gpu.milliwatts} if gpu else {}
 
 
 def line(name: str, description: str, size: int, quality: str, times: list[float], peer: list[float] | None) -> dict[str, Any]:

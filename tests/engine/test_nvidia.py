@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in fo
 def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where to write the script that stands in for `nvidia-smi`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(nvidia, "SETTLED", 0.05)
     return tmp_path / "nvidia-smi"
 
 
@@ -36,7 +37,9 @@ def test_what_the_driver_says_is_read(driver: Path) -> None:
     says(driver, "NVIDIA GeForce RTX 4070 Laptop GPU, 580.95, 8.9, 8188, 210, 35.27\nTesla T4, 580.95, 7.5, 15360, [N/A], [N/A]")
     first = Gpu("NVIDIA GeForce RTX 4070 Laptop GPU", "580.95", "8.9", 8188, 210, 35270)
     assert gpus() == [first, Gpu("Tesla T4", "580.95", "7.5", 15360, None, None)]
-    assert first_gpu_while(lambda: None) == first
+    begun: list[bool] = []
+    assert first_gpu_while(lambda: begun.append((driver.parent / "asked").exists())) == first
+    assert not begun[0]
 
 
 @pytest.mark.parametrize(("text", "code"), [("couldn't communicate with the NVIDIA driver", 9), ("No devices were found", 0)])

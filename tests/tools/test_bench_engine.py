@@ -46,7 +46,7 @@ def test_lines_are_json_with_peer_and_backend(capsys: pytest.CaptureFixture[str]
     assert "first_frame_s" not in peer
 
 
-def test_where_a_gpu_says_so_its_power_and_memory_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_gpu_says_so_its_power_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     generator, drawn = load_default_generator(), []
 
     def draw(ws: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_where_a_gpu_says_so_its_power_and_memory_are_told(monkeypatch: pytest.M
         return Gpu("NVIDIA H100", "580.95", "9.0", 81559, 1200, 123456)
 
     monkeypatch.setattr(bench_engine, "first_gpu_while", busy)
-    assert bench_engine.on_gpu(draw, generator) == {"milliwatts": 123456, "gpu_memory_mib": 1200}
+    assert bench_engine.on_gpu(draw, generator) == {"milliwatts": 123456}
     assert drawn == [(1, 23, 512)]
     monkeypatch.setattr(bench_engine, "first_gpu_while", lambda work: None)
     assert bench_engine.on_gpu(draw, generator) == {}
@@ -69,6 +69,13 @@ def test_peak_memory_is_the_process_s_own_and_not_that_of_the_one_that_started_i
     code = "from tools.first_frame import peak_memory_mib; print(peak_memory_mib())"
     alone = int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
     assert 5 < alone < 200 < held.nbytes / 2**20 < (first_frame.peak_memory_mib() or 0)
+
+
+def test_the_gpu_s_memory_is_what_the_new_process_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = iter([300, 1500])
+    monkeypatch.setattr(first_frame, "gpus", lambda: [Gpu("NVIDIA H100", "580.95", "9.0", 81559, next(used), None)])
+    program = "import sys; print('{\"peak_memory_mib\": 7}', flush=True); sys.stdin.read()"
+    assert first_frame.said_by([sys.executable, "-c", program])["gpu_memory_mib"] == 1200
 
 
 def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
