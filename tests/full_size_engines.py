@@ -14,9 +14,17 @@ from models.stylegan.stylegan2 import StyleGan2Config
 from models.stylegan.stylegan3 import StyleGan3Config
 
 LAYOUTS: Final[dict[str, Any]] = json.loads((REFERENCE / "layouts.json").read_text())
-NAMES: Final = [f"stylegan2-ada cfg=config-f {size}" for size in (256, 512, 1024)] + [
+CLAMPED: Final = [f"stylegan2-ada cfg=config-f {size}" for size in (256, 512, 1024)]
+UNCLAMPED: Final = "stylegan2 256, as converted from TensorFlow"
+NAMES: Final = [*CLAMPED, UNCLAMPED] + [
     f"stylegan3-{kind} {size} channel_base={base}" for kind, base in (("t", 32768), ("r", 65536)) for size in (256, 512, 1024)
 ]
+
+_arguments: Final = LAYOUTS[CLAMPED[0]]["arguments"]
+LAYOUTS[UNCLAMPED] = {
+    **LAYOUTS[CLAMPED[0]],
+    "arguments": {**_arguments, "synthesis_kwargs": {**_arguments["synthesis_kwargs"], "conv_clamp": None}},
+}
 
 
 class Read(NamedTuple):

@@ -24,7 +24,7 @@ from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
 from models.stylegan.checkpoint import build, read_checkpoint, shapes
 from models.stylegan.pixels import Pixels
-from models.stylegan.stylegan2 import StyleGan2, StyleGan2Config
+from models.stylegan.stylegan2 import HALF_RESOLUTIONS, StyleGan2, StyleGan2Config
 
 PLAIN = (
     {"Abs", "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Gather", "Gemm", "LeakyRelu", "MatMul", "Mul"}
@@ -122,10 +122,17 @@ def test_every_full_size_graph_is_read_by_tensorrt_typed_as_meant_and_built(name
     assert graph.outputs == [("pixels", "UINT8", [size, size, 3])]
     if isinstance(config, StyleGan2Config):
         blocks = len(config.channels)
-        # In float32 stays the picture so far (three channels), which every block but the first doubles.
-        halved = {("CONVOLUTION", "HALF"): 3 * blocks - 1, ("DECONVOLUTION", "HALF"): blocks - 1}
-        assert graph.convolutions == {**halved, ("DECONVOLUTION", "FLOAT"): blocks - 1}
-        assert graph.single == []
+        # In float32 stays the picture so far (three channels), which every block but the first doubles; and, where nothing is
+        # clamped, all blocks but the four largest.
+        single = 0 if config.conv_clamp is not None else blocks - HALF_RESOLUTIONS
+        kinds = {
+            ("CONVOLUTION", "HALF"): 3 * (blocks - single) - (single == 0),
+            ("DECONVOLUTION", "HALF"): blocks - max(single, 1),
+            ("CONVOLUTION", "FLOAT"): max(3 * single - 1, 0),
+            ("DECONVOLUTION", "FLOAT"): blocks - 1 + max(single - 1, 0),
+        }
+        assert graph.convolutions == {kind: count for kind, count in kinds.items() if count}
+        assert max((shape[2] for _, shape in graph.single), default=0) < size >> (blocks - single - 1)
         assert graph.layers < 140 * blocks
     else:
         filtered = config.layers[:-1]  # each up, along and across, and down, at once where its filter is round
