@@ -1,6 +1,7 @@
 """Files that are made once on a user's machine: where they lie, and how they appear whole or not at all."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -106,3 +107,13 @@ def sha256_of(path: Path) -> str:
     """64 hex digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_once(path: Path) -> str:
+    """As `sha256_of`; a file is read again only after it has changed. Raises OSError."""
+    return _sha256(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _sha256(path: Path, _changed: int) -> str:
+    return sha256_of(path)

@@ -30,7 +30,7 @@ REPLACEABLE: Final = {
     "graphs": "*",
     "onnxruntime": "*",
     "openvino": "*",
-    "paths": "*-*-*",  # HASH-SEED-student, HASH-SEED-predicted
+    "paths": "*-*-*",  # HASH-SEED-networks-PROVENANCE, HASH-SEED-student-PROVENANCE, each also -predicted
     "predictors": "*",
     "tensorrt": "*",
 }

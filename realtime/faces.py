@@ -15,11 +15,12 @@ import torch
 
 from engine.drawn import quick_generator
 from models.errors import UserError
-from models.expression.bank import load_bank, load_predictor
+from models.expression.bank import PREDICTOR_FILE, load_bank, load_predictor
 from models.expression.find import find_paths, finished
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.expression.provenance import provenance
 from models.files import cache_folder, note_use
-from models.judge.eyes import check_eyes, open_eyes
+from models.judge.eyes import WHO, check_eyes, open_eyes
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.seeds import LAST_SEED, seed_in
 from realtime.background import Background, give_way
@@ -112,8 +113,9 @@ class Faces:
             if face.name == name:
                 return face
         seed = seed_of(name)
-        stem = f"{generator.graph_hash[:16]}-{seed}"
-        own, by_student = (cache_folder("paths") / f"{stem}{by}.safetensors" for by in ("", "-student"))
+        ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
+        stem = cache_folder("paths") / f"{generator.graph_hash[:16]}-{seed}"
+        own, by_student = (Path(f"{stem}-{who}-{provenance(ws, PREDICTOR_FILE, who)}.safetensors") for who in WHO)
         for file, who in ((own, "networks of a folder"), (by_student, "our student")):
             if file.exists() and (networks is None or file == own):
                 try:
@@ -137,7 +139,6 @@ class Faces:
             self._search = _Search(self._find, name, seed, networks, file)
             if looked_at is not None:
                 return looked_at
-        ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         return load_predictor(generator.graph_hash).paths(ws, name)
 
 

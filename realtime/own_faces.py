@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine import cache
 from engine.drawn import quick_generator
@@ -25,6 +27,7 @@ from models.expression.directions import NoFacesError
 from models.expression.find import find_paths, finished
 from models.expression.own_generator import Kept, best_known, check_learnable, learn
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.expression.provenance import provenance
 from models.expression.walks import walk_paths
 from models.files import cache_folder, note_use
 from models.judge.eyes import WHO, check_eyes, open_eyes
@@ -44,14 +47,17 @@ TOLD_EVERY: Final = 0.05  # of the work
 
 @dataclass(frozen=True)
 class Work:
-    """What the background process is told: which generator, which face of it, what steers, and where the face's paths go."""
+    """What the background process is told: which generator, which face of it, what steers, and where the face's paths go.
+
+    folder   for the files that `found_file` names
+    """
 
     source: Path
     label: int | None
     seed: int
     psi: float
     networks: Path | None
-    file: Path
+    folder: Path
 
 
 Learn = Callable[[Work, Any], None]
@@ -70,11 +76,9 @@ class OwnFaces:
         self._generator, self._clock, self._psi = generator, clock, settings.truncation
         first = seed_of(settings.name or "seed:0")
         self._seeds = [(first + key) % 2**32 for key in range(KEYS)]
-        psi = "" if self._psi == PSI else f"-{self._psi:g}"
-        stem = f"{generator.graph_hash[:16]}-{first}{psi}"
-        who = WHO[settings.networks is None]
-        self._kept = Kept(generator, who)
-        self._file = cache_folder("paths") / f"{stem}-{who}.safetensors"
+        self._kept = Kept(generator, WHO[settings.networks is None])
+        self._work = Work(source, label, first, self._psi, settings.networks, cache_folder("paths"))
+        self._started = generator.broadcast(generator.code_of_seed(first, self._psi))[0].numpy()
         self._searched = {} if settings.walks else _searched(generator, self._seeds)
         self._walks = settings.walks
         self._stage = self._reached()
@@ -83,7 +87,7 @@ class OwnFaces:
         self.on_show = FaceOnShow(self._bank[0])
         self._part = multiprocessing.get_context("spawn").Value("d", 0.0)
         self._told = 0.0
-        self._background = self._begun(settings, Work(source, label, first, self._psi, settings.networks, self._file), learn)
+        self._background = self._begun(settings, self._work, learn)
 
     @property
     def name(self) -> str:
@@ -119,7 +123,7 @@ class OwnFaces:
 
     def _begun(self, settings: Face, work: Work, learn: Learn) -> Background | None:
         """The process that learns, where there is something to learn; else a line that says why not."""
-        if settings.walks or work.seed in self._searched or self._file.exists():
+        if settings.walks or work.seed in self._searched or self._reached()[-1]:
             if settings.networks is not None:
                 check_eyes(settings.networks)
             return None
@@ -165,8 +169,14 @@ class OwnFaces:
     def _reached(self) -> tuple[bool, ...]:
         """Which of the steps has left its file."""
         kept = self._kept
-        files = (kept.directions_file, kept.predictor_file, finished_file(self._file), self._file)
-        return tuple(file.exists() for file in files)
+        return kept.directions_file.exists(), *(
+            file is not None and file.exists() for file in (kept.predictor_file, *self._files())
+        )
+
+    def _files(self) -> tuple[Path | None, Path | None]:
+        """Of the face of the start: what is predicted with strengths of its own, and what the search found."""
+        found = found_file(self._work, self._kept, self._started)
+        return found and finished_file(found), found
 
     def _known(self) -> list[ExpressionPaths]:
         """The nine pictures with the best that is known of each."""
@@ -188,8 +198,8 @@ class OwnFaces:
     def _of_the_start(self) -> ExpressionPaths | None:
         """What the search found, or is predicted with strengths of its own; a damaged file is removed, to be made anew."""
         name = f"seed:{self._seeds[0]}"
-        for file in (self._file, finished_file(self._file)):
-            if not file.exists():
+        for file in reversed(self._files()):
+            if file is None or not file.exists():
                 continue
             note_use(file)
             try:
@@ -198,6 +208,16 @@ class OwnFaces:
                 log.warning("the kept expressions of %s can't be read and are searched anew: %s", name, error)
                 file.unlink(missing_ok=True)
         return None
+
+
+def found_file(work: Work, kept: Kept, ws: NDArray[np.float32]) -> Path | None:
+    """Where the own paths of the face `ws` (num_ws, w_dim) go; None until there is a predictor for a search to start from."""
+    if not kept.predictor_file.exists():
+        return None
+    who = WHO[work.networks is None]
+    psi = "" if work.psi == PSI else f"-{work.psi:g}"
+    stem = f"{kept.graph_hash[:16]}-{work.seed}{psi}-{who}"
+    return work.folder / f"{stem}-{provenance(ws, kept.predictor_file, who)}.safetensors"
 
 
 def _searched(generator: Generator, seeds: Sequence[int]) -> dict[int, ExpressionPaths]:
@@ -236,9 +256,12 @@ def learn_and_save(work: Work, part: Any) -> None:
             cache.remember(*_faceless(generator.graph_hash), True)
             return
         ws, name = generator.broadcast(generator.code_of_seed(work.seed, work.psi)).clone(), f"seed:{work.seed}"
-        if not finished_file(work.file).exists():
-            save_paths(finished_file(work.file), {name: finished(generator, known.paths(ws[0].numpy(), name), eyes)})
+        file = found_file(work, Kept(generator, eyes.name), ws[0].numpy())
+        if file is None:
+            raise UserError("what was learnt of this generator was taken away meanwhile; start again")
+        if not finished_file(file).exists():
+            save_paths(finished_file(file), {name: finished(generator, known.paths(ws[0].numpy(), name), eyes)})
         found = find_paths(generator, ws, eyes, predictor=known)
-        save_paths(work.file, {name: replace(found, name=name)})
+        save_paths(file, {name: replace(found, name=name)})
     except UserError as error:
         sys.exit(f"error: {error}")

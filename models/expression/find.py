@@ -26,6 +26,10 @@ from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS, NEUTRAL
 
+# Of what `find_paths` and `finished` make. Raise it by one with every change after which the same face gets other expressions: to
+# the search, what it pays for, evening or strengths, or to `models.judge.eyes`. What shows kept then counts as not there.
+VERSION: Final = 1
+
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
 # How far a walk is followed, and how much of it is the face's own (Han et al.'s λ), the rest predicted: tried on full pictures.
 BLENDS: Final = ((0.9, 1.0), (1.1, 1.0), (1.0, 0.6))

@@ -52,18 +52,18 @@ class Kept:
     def __init__(self, generator: Generator, who: str) -> None:
         """Raises `UserError` where there is no place for it."""
         stem = cache_folder("predictors") / f"{generator.graph_hash[:16]}-{who}"
-        self._hash = generator.graph_hash
+        self.graph_hash = generator.graph_hash
         self.directions_file = Path(f"{stem}-directions.safetensors")
         self.progress_file = Path(f"{stem}-progress.safetensors")
         self.predictor_file = Path(f"{stem}-predictor.safetensors")
 
     def directions(self) -> Directions | None:
         """None where there are none, or damaged ones, which are removed to be made anew."""
-        return _read(self.directions_file, lambda file: directions.load(file, self._hash))
+        return _read(self.directions_file, lambda file: directions.load(file, self.graph_hash))
 
     def predictor(self) -> PathPredictor | None:
         """None where there is none, or a damaged one, which is removed to be made anew."""
-        return _read(self.predictor_file, lambda file: predictor.load(file, self._hash))
+        return _read(self.predictor_file, lambda file: predictor.load(file, self.graph_hash))
 
 
 def best_known(generator: Generator) -> PathPredictor | None:

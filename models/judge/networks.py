@@ -8,12 +8,11 @@ The files are ONNX, read from a folder that the user names, laid out as `<folder
 """
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from models.errors import UserError
-from models.files import sha256_of
+from models.files import sha256_once
 
 Role = Literal["steer", "judge", "geometry"]
 
@@ -122,15 +121,10 @@ def network_file(folder: Path, name: str) -> Path:
             f"the network '{name}' was expected at {path}, nothing is there: put it there ({network.origin}) "
             "or name another folder with --networks"
         )
-    digest = _sha256(path, path.stat().st_mtime_ns)
+    digest = sha256_once(path)
     if digest != network.sha256:
         raise UserError(
             f"the network '{name}' at {path} should have sha256 {network.sha256[:16]}…, got {digest[:16]}…: "
             f"replace it ({network.origin})"
         )
     return path
-
-
-@cache
-def _sha256(path: Path, _changed: int) -> str:
-    return sha256_of(path)

@@ -52,8 +52,9 @@ def test_only_what_is_made_again_by_itself_goes(tmp_path: Path) -> None:
             "graphs/a.onnx",
             "generators/b/weights",
             "openvino/c/1.blob",
-            "paths/abc-7-student.safetensors",
-            "paths/abc-7-predicted.safetensors",
+            "paths/abc-7-student.safetensors",  # of a version that named no provenance
+            "paths/abc-7-student-0123456789ab.safetensors",
+            "paths/abc-7-networks-0123456789ab-predicted.safetensors",
             "tensorrt/d.engine",
         )
     ]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from models.errors import UserError
+from models.expression.bank import PREDICTOR_FILE
 from models.expression.paths import ExpressionPaths, save_paths
 from realtime import faces as module
 from realtime.clock import VirtualClock
@@ -92,6 +93,12 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def kept_file(folder: Path, seed: int, who: str = "student") -> Path:
+    """Where a show keeps what is found for `seed:N` of `Generator`."""
+    ws = np.full((NUM_WS, 512), seed, np.float32)
+    return folder / f"hash-{seed}-{who}-{module.provenance(ws, PREDICTOR_FILE, who)}.safetensors"
+
+
 def shown(faces: Faces, t: float = 1e6) -> float:
     return float(faces.on_show.ws(t, np.eye(5, dtype=np.float32)[1], 1.0, {}).mean())
 
@@ -114,10 +121,11 @@ def test_another_seed_is_predicted_until_its_own_paths_are_found(networks: Path)
     assert shown(faces) == 77.0
     faces.close()
 
-    os.utime(networks / "hash-5.safetensors", (0, 0))
+    kept = kept_file(networks, 5, "networks")
+    os.utime(kept, (0, 0))
     again = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
     assert shown(again) == 77.0, "what was found is kept"
-    assert (networks / "hash-5.safetensors").stat().st_mtime > 0, "and its use noted"
+    assert kept.stat().st_mtime > 0, "and its use noted"
 
 
 def test_strengths_are_set_while_the_search_goes_on_and_kept_for_the_next_start(networks: Path) -> None:
@@ -135,7 +143,7 @@ def test_strengths_are_set_while_the_search_goes_on_and_kept_for_the_next_start(
 
 
 def test_kept_strengths_that_are_damaged_are_set_anew(networks: Path) -> None:
-    kept = networks / "hash-5-student-predicted.safetensors"
+    kept = module.finished_file(kept_file(networks, 5))
     kept.write_bytes(b"nothing of that kind")
     faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), set_strengths_and_wait)
     assert shown(faces) == 5.0
@@ -148,7 +156,7 @@ def test_kept_strengths_that_are_damaged_are_set_anew(networks: Path) -> None:
 
 def test_strengths_that_are_damaged_meanwhile_do_not_end_the_show(networks: Path) -> None:
     faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), damage_strengths_and_wait)
-    while not (networks / "hash-5-student-predicted.safetensors").exists():
+    while not module.finished_file(kept_file(networks, 5)).exists():
         time.sleep(0.05)
     faces.step()
     assert shown(faces) == 5.0
@@ -181,8 +189,17 @@ def test_what_the_student_found_is_searched_again_with_a_folder_and_no_other_way
     better = Faces(Face(name="seed:5", networks=networks), Generator(), VirtualClock(), find_quickly)
     assert shown(better) == 5.0
     better.wait()
-    assert sorted(path.name for path in networks.glob("*.safetensors")) == ["hash-5-student.safetensors", "hash-5.safetensors"]
+    assert set(networks.glob("*.safetensors")) == {kept_file(networks, 5), kept_file(networks, 5, "networks")}
     assert shown(Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)) == 77.0
+
+
+@pytest.mark.parametrize("name", ["hash-5.safetensors", "hash-5-student.safetensors", "hash-5-student-0123456789ab.safetensors"])
+def test_what_an_earlier_search_found_counts_as_not_there(networks: Path, name: str) -> None:
+    save_paths(networks / name, {"seed:5": paths("seed:5", 33.0)})
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), find_quickly)
+    assert shown(faces) == 5.0
+    faces.wait()
+    assert shown(faces) == 77.0
 
 
 def test_offline_waits_for_the_search(networks: Path) -> None:
@@ -242,7 +259,7 @@ def test_ctrl_c_is_for_the_show_and_not_for_its_search(networks: Path, capfd: py
 
 
 def test_expressions_that_were_kept_and_are_damaged_are_searched_anew(networks: Path, caplog: pytest.LogCaptureFixture) -> None:
-    kept = networks / "hash-5-student.safetensors"
+    kept = kept_file(networks, 5)
     kept.write_bytes(b"cut short")
     faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), fail)
     faces.wait()

@@ -23,7 +23,7 @@ from models.stylegan.generator import Generator
 from realtime import own_faces
 from realtime.clock import VirtualClock
 from realtime.faces import finished_file
-from realtime.own_faces import OwnFaces, Work
+from realtime.own_faces import OwnFaces, Work, found_file
 from realtime.settings import Face
 
 REST, HAPPY = (np.eye(len(EMOTIONS), dtype=np.float32)[EMOTIONS.index(name)] for name in ("neutral", "happy"))
@@ -68,16 +68,23 @@ def fail(work: Work, part: Any) -> None:
 
 def learn_step_by_step(work: Work, part: Any) -> None:
     """Each step when the test has left a file that asks for it."""
-    folder, generator = work.file.parent, reference_generator(SG2)
+    folder, generator = work.folder, reference_generator(SG2)
     own_generator.cache_folder = lambda name: folder
     known = untrained(directions(generator), generator.codes_of_seeds([0]).numpy(), slice(1, 4))
-    face = known.paths(rest_of(generator, work.seed, work.psi), f"seed:{work.seed}")
+    face_as_it_comes = rest_of(generator, work.seed, work.psi)
+    face = known.paths(face_as_it_comes, f"seed:{work.seed}")
     kept = Kept(generator, "student")
+
+    def file() -> Path:
+        found = found_file(work, kept, face_as_it_comes)
+        assert found is not None
+        return found
+
     steps = {
         "directions": lambda: directions(generator).save(kept.directions_file),
         "predictor": lambda: stronger(known, 2).save(kept.predictor_file),
-        "strengths": lambda: save_paths(finished_file(work.file), {face.name: times(face, 3)}),
-        "search": lambda: save_paths(work.file, {face.name: times(face, 4)}),
+        "strengths": lambda: save_paths(finished_file(file()), {face.name: times(face, 3)}),
+        "search": lambda: save_paths(file(), {face.name: times(face, 4)}),
     }
     for number, (name, take) in enumerate(steps.items()):
         while not (folder / name).exists():
@@ -90,12 +97,11 @@ def learnt_before(cache: Path, seed: int) -> None:
     """All steps, in this process."""
     for step in ("directions", "predictor", "strengths", "search"):
         (cache / step).touch()
-    file = cache / f"{reference_generator(SG2).graph_hash[:16]}-{seed}-student.safetensors"
-    learn_step_by_step(Work(Path("own.pkl"), None, seed, 0.7, None, file), SimpleNamespace())
+    learn_step_by_step(Work(Path("own.pkl"), None, seed, 0.7, None, cache), SimpleNamespace())
 
 
 def find_no_faces(work: Work, part: Any) -> None:
-    engine_cache.cache_folder = lambda name: work.file.parent
+    engine_cache.cache_folder = lambda name: work.folder
     engine_cache.remember(*own_faces._faceless(reference_generator(SG2).graph_hash), True)
 
 
@@ -196,7 +202,7 @@ def test_another_truncation_is_another_face(cache: Path) -> None:
     assert happiness(other) == pytest.approx(1.0, rel=1e-2), "predicted"
     other.wait()
     assert happiness(other) == pytest.approx(2.0, rel=1e-2)
-    assert len(list(cache.glob("*-5-0.5-student.safetensors"))) == 1
+    assert len(list(cache.glob("*-5-0.5-student-*-predicted.safetensors"))) == 1
 
 
 @pytest.mark.usefixtures("at_once")
@@ -243,13 +249,27 @@ def test_where_nothing_can_steer_it_walks_and_says_why(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("at_once")
 def test_kept_paths_that_are_damaged_are_made_anew(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
-    generator = reference_generator(SG2)
-    file = cache / f"{generator.graph_hash[:16]}-5-student-predicted.safetensors"
-    file.write_bytes(b"cut short")
+    learnt_before(cache, 5)
+    files = list(cache.glob("*-5-student-*.safetensors"))
+    for file in files:
+        file.write_bytes(b"cut short")
     faces = opened(Face(name="seed:5"), fail)
     faces.wait()
-    assert not file.exists()
+    assert len(files) == 2
+    assert not any(file.exists() for file in files)
     assert "searched anew" in caplog.text
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_found_from_another_predictor_counts_as_not_there(cache: Path) -> None:
+    learnt_before(cache, 5)
+    generator = reference_generator(SG2)
+    known = untrained(directions(generator), generator.codes_of_seeds([0]).numpy(), slice(1, 4))
+    stronger(known, 3).save(Kept(generator, "student").predictor_file)
+    faces = opened(Face(name="seed:5"), learn_step_by_step)
+    assert happiness(faces) == pytest.approx(1.5, rel=1e-2), "predicted, until it is searched again"
+    faces.wait()
+    assert happiness(faces) == pytest.approx(2.0, rel=1e-2)
 
 
 def test_expressions_that_were_searched_for_this_generator_are_played(cache: Path) -> None:
