@@ -2,11 +2,11 @@
 
 A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong),
 `sentence` and listeners' `votes_angry` ... `votes_sad`; or a corpus as it is published, of those in `emotion_layouts.py`.
+Emotions may be called otherwise, as in `models.labels.SYNONYMS`; columns are separated by commas, semicolons or tabs.
 Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
 (room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
 """
 
-import csv
 import math
 import os
 import zlib
@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, SAMPLE_RATE, FrontEnd, n_frames
 from models.emotion.voice_activity import CHUNK, SileroNetwork, levelled, loudness_of, speech_chunks, with_context
 from models.errors import UserError
-from models.labels import EMOTIONS
+from models.labels import EMOTIONS, emotion_called
 from realtime.sound.audible import audible
-from tools.emotion_layouts import LAYOUTS, named
+from tools.emotion_layouts import LAYOUTS, read_names
+from tools.manifest_rows import Row, read_rows
+from tools.skipped import Skipped
 
 Sound = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
@@ -50,51 +52,45 @@ class Clip:
     sentence: str = field(default="", repr=False)  # what is said; finished networks are known by the rest
 
 
-def read_corpus(place: Path) -> tuple[list[Clip], list[str]]:
-    """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and one line of
-    complaint for each row that can't be used. Raises UserError if nothing can be used."""
+def read_corpus(place: Path) -> tuple[list[Clip], Skipped]:
+    """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and what there
+    can't be used. Raises UserError where there is nothing to read, or nothing is labelled with one of the five."""
     place = place.resolve()  # what was computed is found again, however the folder was called
     manifest = place / "manifest.csv" if place.is_dir() else place
-    if place.is_dir() and not manifest.exists():
-        found = list(named(place))
-        if not found:
-            known = ", ".join(sorted({layout.corpus for layout in LAYOUTS}))
-            raise UserError(f"{place} holds neither manifest.csv nor clips named as in {known}; write a manifest.csv")
-        return [Clip(c.path, c.corpus, c.speaker, EMOTIONS.index(c.emotion), _intensity(c.intensity)) for c in found], []
-    return read_manifest(manifest)
-
-
-def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
-    """The usable rows, and one line of complaint for each other row. Raises UserError if the file cannot be used at all."""
-    try:
-        with manifest.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    if manifest == place or manifest.exists():
+        return read_manifest(manifest)
+    found, skipped = read_names(place)
+    if not found:
+        known = ", ".join(sorted({layout.corpus for layout in LAYOUTS}))
+        beside = f" ({'; '.join(skipped.lines)})" if skipped.lines else ""
         raise UserError(
-            f"cannot read the manifest {manifest} ({error}); expected a CSV file with {', '.join(_COLUMNS)}"
-        ) from error
-    missing = [name for name in _COLUMNS if not rows or name not in rows[0]]
-    if missing:
-        raise UserError(f"{manifest} has no rows or lacks the columns {', '.join(missing)}; expected {', '.join(_COLUMNS)}")
-    clips, complaints = [], []
-    for number, row in enumerate(rows, start=2):
-        path = manifest.parent / (row["path"] or "")
-        if row["emotion"] not in EMOTIONS:
-            complaints.append(f"line {number}: unknown emotion {row['emotion']!r} ({row['path']})")
-        elif not path.is_file():
-            complaints.append(f"line {number}: no such file {path}")
+            f"{place} holds neither manifest.csv nor clips of the five emotions named as in {known}{beside}; write a manifest.csv"
+        )
+    return [Clip(c.path, c.corpus, c.speaker, EMOTIONS.index(c.emotion), _intensity(c.intensity)) for c in found], skipped
+
+
+def read_manifest(manifest: Path) -> tuple[list[Clip], Skipped]:
+    """The usable rows, and the others. Raises UserError if the file can't be used at all."""
+    clips, skipped, accepted = [], Skipped(), f"; expected {', '.join(EMOTIONS)}, or a usual synonym"
+    for number, row in read_rows(manifest, _COLUMNS):
+        path = manifest.parent / row["path"]
+        emotion = emotion_called(row["emotion"])
+        if emotion is None:
+            skipped.add(f"line {number}: unknown emotion {row['emotion']!r} ({row['path']}){accepted}")
+            accepted = ""  # said once
+        elif not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that no system takes
+            skipped.add(f"line {number}: no such file {path}")
         else:
-            emotion, intensity = EMOTIONS.index(row["emotion"]), _intensity(row.get("intensity"))
-            said = row.get("sentence") or ""
-            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row), said))
-    return clips, complaints
+            intensity = _intensity(row.get("intensity", "").casefold())
+            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row), row.get("sentence", "")))
+    return clips, skipped
 
 
-def _intensity(said: str | None) -> int:
+def _intensity(said: str) -> int:
     return _INTENSITIES.index(said) if said in _INTENSITIES else -1
 
 
-def _votes(row: dict[str, str]) -> tuple[float, ...] | None:
+def _votes(row: Row) -> tuple[float, ...] | None:
     """None where nobody was asked, nobody heard one of the five, or what stands there is no number."""
     try:
         votes = tuple(float(row.get(f"votes_{name}") or 0.0) for name in EMOTIONS)

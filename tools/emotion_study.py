@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
@@ -63,11 +62,10 @@ def prepare(places: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> St
     training: list[list[Embedded]] = [[] for _ in range(n_copies)]
     test: list[Embedded] = []
     for place in places:
-        clips, complaints = read_corpus(place)
-        for complaint in complaints:
-            Console(stderr=True).print(f"skipped {complaint}", soft_wrap=True)
+        clips, skipped = read_corpus(place)
+        skipped.tell()
         if not clips:
-            raise UserError(f"none of the {len(complaints)} rows of {place} can be used; see the reasons above")
+            raise UserError(f"none of the {skipped.count} rows of {place} can be used; see the reasons above")
         found = _Vectors(embedding, clips, work, tell)
         for k, copy in enumerate(training):
             copy.append(found.training(k).after(len(everybody)))

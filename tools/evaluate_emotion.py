@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import functools
 import json
-import sys
 import time
 import zlib
 from collections import defaultdict
@@ -248,7 +247,7 @@ def main(argv: list[str] | None = None) -> int:
         make_folder(args.json.parent)
     console = Console()
     others: dict[str, Iterable[Sound]] = dict(recorded(args.non_speech_in)) if args.non_speech_in else {}
-    everybody, complaints = read_corpus(args.manifest)
+    everybody, skipped = read_corpus(args.manifest)
     prepare = functools.partial(Networks, everybody, args)
     voices: dict[str, list[Clip]] = defaultdict(list)
     for clip in everybody:
@@ -258,18 +257,15 @@ def main(argv: list[str] | None = None) -> int:
         tasks = [Task(c, condition, voices[c.speaker] if args.known_voice else []) for c in everybody[:: args.every]]
         found = spread(prepare, work, tasks, args.jobs, condition or "listening")
         if not condition:
-            complaints.extend(answer for answer in found if isinstance(answer, str))
+            skipped.extend(answer for answer in found if isinstance(answer, str))
         pairs = [(task.clip, answer) for task, answer in zip(tasks, found, strict=True) if isinstance(answer, Heard)]
         return report(*map(list, zip(*pairs, strict=True))) if pairs else None
 
     plain = measure("")
-    for complaint in complaints:
-        print(f"skipped: {complaint}", file=sys.stderr)
+    skipped.tell()
     if plain is None:
-        raise UserError(
-            f"none of the {len(everybody) + len(complaints)} rows of {args.manifest} could be used; see the reasons above"
-        )
-    result = plain | {"skipped": complaints, "known_voice": args.known_voice}
+        raise UserError(f"none of the {skipped.count} rows of {args.manifest} could be used; see the reasons above")
+    result = plain | {"skipped": skipped.lines, "known_voice": args.known_voice}
     if args.robustness or args.everything:
         changed = {name: found for name in CONDITIONS if (found := measure(name)) is not None}
         result["robustness"] = robustness(plain, changed)
@@ -288,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     if others:
         result["no_voice"] = no_voice(EmotionClassifier.load(args.weights), others)
     emotion_report.show(console, result)
-    console.print(f"{len(complaints)} rows were skipped")
+    console.print(f"{skipped.count} rows were skipped")
     if args.json:
         with written_beside(args.json) as beside:
             beside.write_text(json.dumps(result, indent=1))

@@ -210,7 +210,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.json:
         make_folder(args.json.parent)
-    everybody, _ = read_corpus(args.manifest)
+    everybody, skipped = read_corpus(args.manifest)
+    skipped.tell()
     chosen = [clip for clip in everybody if clip.corpus in args.corpora]
     them = list(voices(chosen, args.clips, args.seed, other_texts=args.other_texts))
     if not them:

@@ -94,13 +94,14 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("the reference for pitch needs librosa; run: pip install librosa")
     if args.json:
         make_folder(args.json.parent)
-    clips, complaints = read_corpus(args.manifest)
+    clips, skipped = read_corpus(args.manifest)
     clips = clips[:: args.every]
     found = spread(nothing, work, clips, args.jobs, "listening")
-    complaints += [answer for answer in found if isinstance(answer, str)]
+    skipped.extend(answer for answer in found if isinstance(answer, str))
+    skipped.tell()
     pairs = [(clip.corpus, answer) for clip, answer in zip(clips, found, strict=True) if isinstance(answer, Compared)]
     if not pairs:
-        raise UserError(f"none of the rows of {args.manifest} could be used: {complaints[0] if complaints else 'it is empty'}")
+        raise UserError(f"none of the rows of {args.manifest} could be used; see the reasons above")
     result: dict[str, Any] = {
         corpus: figures([pair for name, pair in pairs if name == corpus]) for corpus in sorted({name for name, _ in pairs})
     }
@@ -109,11 +110,9 @@ def main(argv: list[str] | None = None) -> int:
     for corpus, row in result.items():
         table.add_row(corpus, *(str(value) if isinstance(value, int) else f"{value:.3f}" for value in row.values()))
     Console().print(table)
-    for complaint in complaints:
-        Console(stderr=True).print(f"skipped: {complaint}")
     if args.json:
         with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(result | {"skipped": complaints}, indent=1))
+            beside.write_text(json.dumps(result | {"skipped": skipped.lines}, indent=1))
     return 0
 
 

@@ -86,7 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         make_folder(args.json.parent)
     torch.set_num_threads(args.threads)
-    everybody, _ = read_corpus(args.data)
+    everybody, skipped = read_corpus(args.data)
+    skipped.tell()
     numbers = few_clips(everybody, args.voices, args.clips)
     clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
     names = {of: [network_name(of, clip, int(k)) for clip, k in zip(clips, fold, strict=True)] for of in args.strangers}

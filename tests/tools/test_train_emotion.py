@@ -55,9 +55,38 @@ def everything_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bad_rows_are_named_and_do_not_stop_it(corpus: Path) -> None:
-    clips, complaints = read_manifest(corpus / "manifest.csv")
-    assert len(clips) == 60
-    assert len(complaints) == 2 and "nowhere.wav" in complaints[0] and "bored" in complaints[1]
+    clips, skipped = read_manifest(corpus / "manifest.csv")
+    assert len(clips) == 60 and skipped.count == 2
+    nowhere, bored = skipped.lines
+    assert "nowhere.wav" in nowhere and "bored" in bored
+
+
+def test_paths_that_no_system_takes_are_rows_that_are_skipped(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", buzz(0, 0, 0.2))
+    rows = ["path,corpus,speaker,emotion", f"{'x' * 3000}.wav,one,s,sad", "a\0b.wav,one,s,sad", "a.wav,one,s,sad"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    clips, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert [clip.path.name for clip in clips] == ["a.wav"] and skipped.count == 2
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_manifests_are_read_as_other_programs_write_them(tmp_path: Path, delimiter: str) -> None:
+    """A spreadsheet's byte order mark and separators; names in any case, with spaces; usual words for the emotions."""
+    words = ["Anger", " CALM ", "fearful", "Joy", "sadness"]
+    rows = [["Path", " Corpus", "SPEAKER ", "Emotion", "Intensity"]]
+    for number, word in enumerate(words):
+        write_wav(tmp_path / f"{number}.wav", buzz(0, 0, 0.1))
+        rows.append([f" {number}.wav", "one ", " s", word, "Strong"])
+    (tmp_path / "manifest.csv").write_text("\n".join(map(delimiter.join, rows)), encoding="utf-8-sig")
+    clips, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert not skipped.count and [EMOTIONS[clip.emotion] for clip in clips] == list(EMOTIONS)
+    assert {(clip.corpus, clip.speaker, clip.intensity) for clip in clips} == {("one", "s", 1)}
+
+
+def test_the_words_that_are_accepted_are_said_once(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s,bored\nb.wav,one,s,proud\n")
+    _, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert "\n".join(skipped.lines).count("angry, neutral, fear, happy, sad") == 1
 
 
 def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -> None:
@@ -107,8 +136,8 @@ def test_what_listeners_heard_is_half_of_the_label(tmp_path: Path) -> None:
         write_wav(tmp_path / f"{number}.wav", buzz(0, 0, 0.2))
         rows.append(f"{number}.wav,one,s,angry,{votes}")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
-    clips, complaints = read_manifest(tmp_path / "manifest.csv")
-    assert not complaints and [clip.votes for clip in clips] == [None, (1, 0, 0, 3, 0), None, None, None, None, None]
+    clips, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert not skipped.count and [clip.votes for clip in clips] == [None, (1, 0, 0, 3, 0), None, None, None, None, None]
     assert emotion_embeddings._label(clips[0]).tolist() == [1, 0, 0, 0, 0]
     assert emotion_embeddings._label(clips[1]).tolist() == [0.625, 0, 0, 0.375, 0]
 
@@ -211,9 +240,10 @@ def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
-        (None, "holds neither manifest.csv nor clips named as in"),
+        (None, "holds neither manifest.csv nor clips of the five emotions named as in"),
         ("a,b\n1,2\n", "lacks the columns path"),
         ("", "lacks the columns"),
+        ("path,corpus,speaker,emotion\n", "has no rows"),
         ("\0", ""),
     ],
 )
