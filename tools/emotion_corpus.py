@@ -51,6 +51,16 @@ class Clip:
     votes: tuple[float, ...] | None = None  # how many listeners heard each of the five, where they were asked
     sentence: str = field(default="", repr=False)  # what is said; finished networks are known by the rest
 
+    @property
+    def voice(self) -> tuple[str, str]:
+        """Whose it is: two corpora may call different speakers the same, but speech and songs of one corpus share theirs."""
+        return family(self.corpus), self.speaker
+
+
+def family(corpus: str) -> str:
+    """The name of a corpus without that of its songs."""
+    return corpus.removesuffix("_song")
+
 
 def read_corpus(place: Path) -> tuple[list[Clip], Skipped]:
     """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and what there
@@ -203,14 +213,29 @@ class FeatureCache:
     def __init__(
         self, clips: list[Clip], folder: Path, progress: Callable[[str, int], None], change: Change | None = None
     ) -> None:
-        """`progress` is told what is being done and how many clips are done; `change` is done to every sound first."""
+        """Decodes what was not decoded before. `progress` is told what is being done and how many of all clips are done; `change`
+        is done to every sound first. Raises UserError if none of the clips is sound."""
         self._clips, self._progress, self._change = clips, progress, change
         files = [f"{clip.path} {clip.path.stat().st_size} {clip.speaker}" for clip in clips]  # a speaker has one microphone
         self._folder = folder / f"{_stable_seed(N_FRAME_FEATURES, *files):08x}"
         self._folder.mkdir(parents=True, exist_ok=True)
+        *self._decoded, why_not = self.kept(
+            "decoded", ("samples", "chunks", "sample_ends", "chunk_ends", "why_not"), self._decode
+        )
+        self.readable: Final[NDArray[np.int64]] = np.flatnonzero(why_not == "")
+        """Numbers of the clips that are sound; of these only there are features."""
+        self.complaints: Final[list[str]] = [str(reason) for reason in why_not if reason]
+        """Why the others are not, remembered until the size of one of the files changes."""
+        if len(self.readable) == 0:
+            raise UserError(f"none of the {len(clips)} recordings can be used; of the first: {self.complaints[0]}")
+
+    @property
+    def clips(self) -> list[Clip]:
+        """Those that are sound."""
+        return [self._clips[i] for i in self.readable]
 
     def copy(self, number: int) -> Copy:
-        """Features of all clips; number 0 as recorded, others under drawn conditions."""
+        """Features of `clips`; number 0 as recorded, others under drawn conditions."""
         return Copy(*self.kept(f"copy{number}", ("frames", "speech", "offsets"), lambda: self._record(number)))
 
     def kept(self, kind: str, names: tuple[str, ...], compute: Callable[[], Arrays]) -> Arrays:
@@ -225,47 +250,57 @@ class FeatureCache:
         return tuple(np.load(file, mmap_mode="r") for file in files)
 
     def _decode(self) -> Arrays:
-        """What lies round the speech of every clip: samples, speech per chunk, and where each clip begins in both.
+        """What lies round the speech of every clip: samples, speech per chunk, where each clip begins in both (nothing of what is
+        no sound), and why a clip is no sound ("" where it is).
 
         The rest is cut off: the length of padding gives some corpora's labels away."""
         network = SileroNetwork.load()
-        samples, chunks, sample_ends, chunk_ends = [], [], [0], [0]
+        samples, chunks = [np.zeros(0, np.float16)], [np.zeros(0, np.bool_)]
+        lengths = np.zeros((len(self._clips), 2), np.int64)
+        why_not = ["" for _ in self._clips]
         for first in range(0, len(self._clips), _BATCH):
-            sounds = [self._sound(clip) for clip in self._clips[first : first + _BATCH]]
-            for sound, probabilities in zip(sounds, speech_probabilities(network, sounds), strict=True):
+            sounds: dict[int, Sound] = {}
+            for i, clip in enumerate(self._clips[first : first + _BATCH], start=first):
+                try:
+                    sounds[i] = self._sound(clip)
+                except UserError as error:
+                    why_not[i] = str(error)
+            heard = speech_probabilities(network, list(sounds.values())) if sounds else []
+            for (i, sound), probabilities in zip(sounds.items(), heard, strict=True):
                 speech = speech_chunks(probabilities)
                 where = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
                 begin, end = max(0, where[0] - _MARGIN), min(len(speech), where[-1] + 1 + _MARGIN)
                 samples.append(sound[begin * CHUNK : end * CHUNK].astype(np.float16))  # as exact at any level
                 chunks.append(speech[begin:end])
-                sample_ends.append(sample_ends[-1] + len(samples[-1]))
-                chunk_ends.append(chunk_ends[-1] + len(chunks[-1]))
-            self._progress("decoding", len(chunks))
-        return np.concatenate(samples), np.concatenate(chunks), np.array(sample_ends), np.array(chunk_ends)
+                lengths[i] = len(samples[-1]), len(chunks[-1])
+            self._progress("decoding", min(first + _BATCH, len(self._clips)))
+        ends = np.concatenate([np.zeros((1, 2), np.int64), lengths.cumsum(0)])
+        return np.concatenate(samples), np.concatenate(chunks), ends[:, 0], ends[:, 1], np.array(why_not)
 
     def _sound(self, clip: Clip) -> Sound:
+        """Of at least one chunk."""
         sound = decode(clip.path)
-        return self._change(sound, np.random.default_rng(_stable_seed(clip.path.name))) if self._change else sound
+        if self._change:
+            sound = self._change(sound, np.random.default_rng(_stable_seed(clip.path.name)))
+        return np.pad(sound, (0, max(0, CHUNK - len(sound))))
 
     def _record(self, number: int) -> Arrays:
-        samples, chunks, sample_ends, chunk_ends = self.kept(
-            "decoded", ("samples", "chunks", "sample_ends", "chunk_ends"), self._decode
-        )
+        samples, chunks, sample_ends, chunk_ends = self._decoded
         front_end = FrontEnd()
         frames, masks, ends = [], [], [0]
-        for index, clip in enumerate(self._clips):
+        for index in self.readable:
+            clip = self._clips[index]
             sound: Sound = samples[sample_ends[index] : sample_ends[index + 1]].astype(np.float32)
             speech = chunks[chunk_ends[index] : chunk_ends[index + 1]]
             condition = Condition() if number == 0 else Condition.draw(_stable_seed("condition", clip.speaker, number))
             if number:
-                sound = condition.apply(sound, np.random.default_rng(_stable_seed("noise", index, number)))
+                sound = condition.apply(sound, np.random.default_rng(_stable_seed("noise", int(index), number)))
             sound = np.pad(sound, (0, max(0, BLOCK - len(sound))))
             centres = (np.arange(n_frames(len(sound))) * HOP_LENGTH + BLOCK // 2) * condition.speed
             masks.append(speech[np.minimum(centres.astype(int) // CHUNK, len(speech) - 1)])
             frames.append(front_end.frame_features(torch.from_numpy(sound)).numpy().astype(np.float16))
             ends.append(ends[-1] + len(frames[-1]))
-            if index % _BATCH == 0:
-                self._progress(f"features of copy {number}", index)
+            self._progress(f"features of copy {number}", int(index) + 1)
         return np.concatenate(frames), np.concatenate(masks), np.array(ends)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
 from models.emotion.trained import Trained
-from tools.emotion_corpus import Clip
+from tools.emotion_corpus import Clip, family
 from tools.emotion_study import folds
 
 CHOICES: Final = ("folds", "corpora")
@@ -44,7 +44,7 @@ def few_voices(clips: Sequence[Clip], n: int) -> list[Clip]:
 
 def network_name(strangers: str, clip: Clip, fold: int) -> str:
     """Of the network of `train_emotion` that never heard the clip's speaker (one of CHOICES)."""
-    return f"fold{fold}" if strangers == "folds" else f"without-{clip.corpus.removesuffix('_song')}"
+    return f"fold{fold}" if strangers == "folds" else f"without-{family(clip.corpus)}"
 
 
 def read_network(folder: Path, name: str) -> Trained:

@@ -24,7 +24,7 @@ from rich.progress import Progress
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.trained import Trained
-from models.errors import exit_on_user_error
+from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
@@ -88,6 +88,8 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     everybody, skipped = read_corpus(args.data)
     skipped.tell()
+    if not everybody:
+        raise UserError(f"none of the {skipped.count} rows of {args.data} can be used; see the reasons above")
     numbers = few_clips(everybody, args.voices, args.clips)
     clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
     names = {of: [network_name(of, clip, int(k)) for clip, k in zip(clips, fold, strict=True)] for of in args.strangers}
@@ -100,13 +102,16 @@ def main(argv: list[str] | None = None) -> int:
             task = progress.add_task(condition, total=2 * len(clips))
             folder = args.work / "robustness" / "".join(c if c.isalnum() else "-" for c in condition)
             cache = FeatureCache(clips, folder, lambda _, done, task=task: progress.update(task, completed=done), change)  # type: ignore[misc]
-            study = Study(clips, [Recorded(0, clips, [cache.copy(0)])], Examples(clips, [NOTHING], NOTHING), fold)
+            skipped.extend(cache.complaints)
+            heard = cache.clips
+            study = Study(heard, [Recorded(0, heard, [cache.copy(0)])], Examples(heard, [NOTHING], NOTHING), fold[cache.readable])
             progress.update(task, completed=2 * len(clips))
             for strangers in args.strangers:
-                found = answers(study, names[strangers], networks)
-                for mode, corpora in table(study, found, np.arange(len(clips))).items():
+                found = answers(study, [names[strangers][i] for i in cache.readable], networks)
+                for mode, corpora in table(study, found, np.arange(len(heard))).items():
                     reports[strangers, mode][condition] = {"corpora": corpora}
-    result: dict[str, Any] = {"clips": len(clips)}
+    skipped.tell()
+    result: dict[str, Any] = {"clips": len(heard), "skipped": skipped.lines}
     for (strangers, mode), of in reports.items():
         plain = of.pop(PLAIN)
         result[f"{strangers}, {mode}"] = robustness(plain, of)

@@ -73,8 +73,7 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
         verdict = network(batch.embedding, batch.centre, batch.known)
         loss = emotion_loss(verdict, batch.probabilities, batch.intensity)
         descend(loss, network, optimizer, average, share_kept(step, _AVERAGE), STEEPEST)
-        if step % 50 == 0:
-            tell(step * _BATCH, n_samples)
+        tell(step + 1, n_steps)
     return average.eval()
 
 

@@ -148,6 +148,14 @@ def test_a_folder_of_which_nothing_can_be_used_is_one_line(tmp_path: Path, capsy
     assert "error: none of the 1 rows of" in capsys.readouterr().err
 
 
+def test_a_folder_of_which_nothing_is_sound_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.wav").write_text("this is no sound")
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s,sad\n")
+    assert train_emotion.main(["--data", str(tmp_path), "--work", str(tmp_path / "work"), "--folds"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "none of the 1 recordings can be used" in error and "a.wav" in error
+
+
 def test_no_speaker_is_in_two_folds(corpus: Path) -> None:
     clips, _ = read_manifest(corpus / "manifest.csv")
     fold = emotion_study.folds(clips)
@@ -178,6 +186,45 @@ def test_features_are_computed_once(corpus: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(emotion_corpus, "decode", lambda path: pytest.fail("decoded again"))
     again = FeatureCache(clips, tmp_path, lambda what, done: None).copy(1)
     assert np.array_equal(first.frames, again.frames)
+
+
+def test_sounds_that_cannot_be_read_are_named_and_training_goes_on_without(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (corpus / "manifest.csv").read_text().splitlines()[:21]
+    (corpus / "damaged.csv").write_text("\n".join([rows[0], "text.wav,one,s0,sad", *rows[1:]]))
+    (corpus / "whole.csv").write_text("\n".join(rows))
+    study = emotion_study.prepare([corpus / "damaged.csv"], tmp_path, 2, lambda *_: None)
+    assert len(study.clips) == 20 and capsys.readouterr().err.count("skipped: cannot decode") == 1
+    again = emotion_study.prepare([corpus / "damaged.csv"], tmp_path, 2, lambda *_: None)
+    assert again.clips == study.clips and capsys.readouterr().err.count("skipped: cannot decode") == 1
+    same = emotion_study.prepare([corpus / "whole.csv"], tmp_path, 1, lambda *_: None)
+    assert np.array_equal(same.recorded[0].copies[0].frames, study.recorded[0].copies[0].frames)
+
+
+def test_progress_of_every_folder_goes_to_its_end(corpus: Path, tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        told.setdefault(what, []).append((done, total))
+
+    rows = (corpus / "manifest.csv").read_text().splitlines()
+    (corpus / "some.csv").write_text("\n".join(rows[:11]))
+    (corpus / "others.csv").write_text("\n".join([rows[0], *rows[11:41]]))
+    study = emotion_study.prepare([corpus / "some.csv", corpus / "others.csv"], tmp_path, 1, tell)
+    train_emotion.train(study, np.arange(40), 512, 0, lambda done, total: tell("network", done, total))
+    assert {"some.csv: vectors of test", "others.csv: vectors of test", "network"} <= told.keys()
+    for steps in told.values():
+        assert steps == sorted(steps) and len({total for _, total in steps}) == 1
+        assert steps[-1][0] == steps[-1][1]
+
+
+def test_sounds_shorter_than_any_window_are_no_fault(tmp_path: Path) -> None:
+    for name, n in (("a", 50), ("b", 600)):
+        write_wav(tmp_path / f"{name}.wav", np.zeros(n))
+    clips = [Clip(tmp_path / f"{name}.wav", "one", "s", 0) for name in "ab"]
+    copy = FeatureCache(clips, tmp_path / "cache", lambda what, done: None).copy(0)
+    assert len(copy.offsets) == 3 and not copy.speech[: copy.offsets[1]].any()
 
 
 def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
