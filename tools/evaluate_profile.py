@@ -10,7 +10,6 @@ Every clip is heard on its own: the running mean starts from the profile each ti
 
 import argparse
 import functools
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,13 +26,13 @@ from models.emotion.embedding import Encoded
 from models.emotion.enrolment import Recording, enrol
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError, exit_on_user_error
-from models.files import make_folder, written_beside
 from models.labels import EMOTIONS, NEUTRAL
 from tools import emotion_networks
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.emotion_figures import calibration_error, unweighted_average_recall
 from tools.emotion_networks import Networks
 from tools.evaluate_emotion import hear
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import THREADS, whole
 from tools.spread import spread
 
@@ -222,10 +221,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--other-texts", action="store_true", help="enrol with one sentence's text, be heard with others")
     parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0, help="of the choice of clips")
     parser.add_argument("--jobs", type=whole("--jobs", 1, THREADS), default=1, metavar="N", help="processes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     args = parser.parse_args(argv)
-    if args.json:
-        make_folder(args.json.parent)
+    check_json(args.json)
     everybody, skipped = read_corpus(args.manifest)
     skipped.tell()
     chosen = [clip for clip in everybody if clip.corpus in args.corpora]
@@ -250,9 +248,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     result = figures(answers)
     show(Console(), result)
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(result, indent=1))
+    write_json(args.json, result)
     return 0
 
 

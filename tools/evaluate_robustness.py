@@ -9,7 +9,6 @@ slower, and for any recordings.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +24,6 @@ from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.trained import Trained
 from models.errors import UserError, exit_on_user_error
-from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
 from tools.adapt_encoder import Recorded
@@ -36,6 +34,7 @@ from tools.emotion_examples import test_windows
 from tools.emotion_networks import few_voices, network_name, read_network
 from tools.emotion_study import Study, folds
 from tools.evaluate_emotion import robustness
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, whole
 from tools.train_emotion import MODES, Floats, table, verdicts
 
@@ -81,10 +80,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="at most, of each corpus")
     parser.add_argument("--clips", type=whole("--clips"), default=60, metavar="N", help="at most, of each voice")
     add_threads(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     args = parser.parse_args(argv)
-    if args.json:
-        make_folder(args.json.parent)
+    check_json(args.json)
     torch.set_num_threads(args.threads)
     everybody, skipped = read_corpus(args.data)
     skipped.tell()
@@ -117,9 +115,7 @@ def main(argv: list[str] | None = None) -> int:
         result[f"{strangers}, {mode}"] = robustness(plain, of)
         console.print(f"{strangers}, {mode}")
         emotion_report.show_robustness(console, result[f"{strangers}, {mode}"])
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(result, indent=1))
+    write_json(args.json, result)
     return 0
 
 

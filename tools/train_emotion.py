@@ -13,7 +13,6 @@ EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see tools/emotio
 
 import argparse
 import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +37,7 @@ from tools.adapt_encoder import VoiceBatches, adapt
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, whole
 
 _BATCH: Final = 256
@@ -220,12 +220,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0)
     add_threads(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     args = parser.parse_args(argv)
     if not (args.folds or args.leave_corpus_out or args.ship):
         raise UserError("nothing to do: give --folds, --leave-corpus-out or --ship")
-    for folder in (args.work, *([args.json.parent] if args.json else [])):
-        make_folder(folder)
+    make_folder(args.work)
+    check_json(args.json)
     torch.set_num_threads(args.threads)
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -248,9 +248,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.ship:
             ship(study, args, tell)
             console.print(f"wrote {WEIGHTS}")
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(figures, indent=1))
+    write_json(args.json, figures)
     return 0
 
 
