@@ -224,7 +224,7 @@ def test_sounds_shorter_than_any_window_are_no_fault(tmp_path: Path) -> None:
         write_wav(tmp_path / f"{name}.wav", np.zeros(n))
     clips = [Clip(tmp_path / f"{name}.wav", "one", "s", 0) for name in "ab"]
     copy = FeatureCache(clips, tmp_path / "cache", lambda what, done: None).copy(0)
-    assert len(copy.offsets) == 3 and not copy.speech[: copy.offsets[1]].any()
+    assert len(copy.offsets) == 3 and np.isfinite(copy.frames).all()
 
 
 def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
