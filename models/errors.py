@@ -58,10 +58,14 @@ def _output_is_closed() -> bool:
     return bool(poll.poll(0))
 
 
+def one_line(text: str) -> str:
+    """What a terminal takes for one line of nothing but text, whatever a stranger's file put into it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+
+
 def _told(error: object) -> int:
-    """Exit code 2, after one line that a terminal takes for nothing but text, whatever a stranger's file put into it."""
-    line = " ".join(f"error: {error}".split())
-    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
+    """Exit code 2, after one line."""
+    print(one_line(f"error: {error}"), file=sys.stderr)
     return 2
 
 

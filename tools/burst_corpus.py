@@ -81,7 +81,11 @@ def bursts(folder: Path, takes: int, thinned: int) -> list[Example]:
 
 def speech(folders: list[Path], every: int) -> list[Example]:
     """Every so many clips of the corpora. Raises UserError as `read_corpus`."""
-    clips = [clip for folder in folders for clip in read_corpus(folder)[0]]
+    clips = []
+    for folder in folders:
+        found, skipped = read_corpus(folder)
+        skipped.tell()
+        clips += found
     return [Example(clip.path, KINDS[SPEECH], clip.speaker) for clip in clips[::every]]
 
 

@@ -2,11 +2,11 @@
 
 A corpus folder holds `manifest.csv` with the columns `path, corpus, speaker, emotion`, perhaps `intensity` (normal, strong),
 `sentence` and listeners' `votes_angry` ... `votes_sad`; or a corpus as it is published, of those in `emotion_layouts.py`.
+Emotions may be called otherwise, as in `models.labels.SYNONYMS`; columns are separated by commas, semicolons or tabs.
 Every clip is kept once as it is and several times as if recorded elsewhere. A speaker has one such condition per copy
 (room, noise, microphone, band, speed), because a voice's own mean is only meaningful for one microphone in one room.
 """
 
-import csv
 import math
 import os
 import zlib
@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 from models.emotion.front_end import BLOCK, HOP_LENGTH, N_FRAME_FEATURES, SAMPLE_RATE, FrontEnd, n_frames
 from models.emotion.voice_activity import CHUNK, SileroNetwork, levelled, loudness_of, speech_chunks, with_context
 from models.errors import UserError
-from models.labels import EMOTIONS
+from models.labels import EMOTIONS, emotion_called
 from realtime.sound.audible import audible
-from tools.emotion_layouts import LAYOUTS, named
+from tools.emotion_layouts import LAYOUTS, read_names
+from tools.manifest_rows import Row, read_rows
+from tools.skipped import Skipped
 
 Sound = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
@@ -49,52 +51,56 @@ class Clip:
     votes: tuple[float, ...] | None = None  # how many listeners heard each of the five, where they were asked
     sentence: str = field(default="", repr=False)  # what is said; finished networks are known by the rest
 
+    @property
+    def voice(self) -> tuple[str, str]:
+        """Whose it is: two corpora may call different speakers the same, but speech and songs of one corpus share theirs."""
+        return family(self.corpus), self.speaker
 
-def read_corpus(place: Path) -> tuple[list[Clip], list[str]]:
-    """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and one line of
-    complaint for each row that can't be used. Raises UserError if nothing can be used."""
+
+def family(corpus: str) -> str:
+    """The name of a corpus without that of its songs."""
+    return corpus.removesuffix("_song")
+
+
+def read_corpus(place: Path) -> tuple[list[Clip], Skipped]:
+    """The clips of a manifest, of a folder that holds `manifest.csv`, or of one that holds a published corpus; and what there
+    can't be used. Raises UserError where there is nothing to read, or nothing is labelled with one of the five."""
     place = place.resolve()  # what was computed is found again, however the folder was called
     manifest = place / "manifest.csv" if place.is_dir() else place
-    if place.is_dir() and not manifest.exists():
-        found = list(named(place))
-        if not found:
-            known = ", ".join(sorted({layout.corpus for layout in LAYOUTS}))
-            raise UserError(f"{place} holds neither manifest.csv nor clips named as in {known}; write a manifest.csv")
-        return [Clip(c.path, c.corpus, c.speaker, EMOTIONS.index(c.emotion), _intensity(c.intensity)) for c in found], []
-    return read_manifest(manifest)
-
-
-def read_manifest(manifest: Path) -> tuple[list[Clip], list[str]]:
-    """The usable rows, and one line of complaint for each other row. Raises UserError if the file cannot be used at all."""
-    try:
-        with manifest.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    if manifest == place or manifest.exists():
+        return read_manifest(manifest)
+    found, skipped = read_names(place)
+    if not found:
+        known = ", ".join(sorted({layout.corpus for layout in LAYOUTS}))
+        beside = f" ({'; '.join(skipped.lines)})" if skipped.lines else ""
         raise UserError(
-            f"cannot read the manifest {manifest} ({error}); expected a CSV file with {', '.join(_COLUMNS)}"
-        ) from error
-    missing = [name for name in _COLUMNS if not rows or name not in rows[0]]
-    if missing:
-        raise UserError(f"{manifest} has no rows or lacks the columns {', '.join(missing)}; expected {', '.join(_COLUMNS)}")
-    clips, complaints = [], []
-    for number, row in enumerate(rows, start=2):
-        path = manifest.parent / (row["path"] or "")
-        if row["emotion"] not in EMOTIONS:
-            complaints.append(f"line {number}: unknown emotion {row['emotion']!r} ({row['path']})")
-        elif not path.is_file():
-            complaints.append(f"line {number}: no such file {path}")
+            f"{place} holds neither manifest.csv nor clips of the five emotions named as in {known}{beside}; write a manifest.csv"
+        )
+    return [Clip(c.path, c.corpus, c.speaker, EMOTIONS.index(c.emotion), _intensity(c.intensity)) for c in found], skipped
+
+
+def read_manifest(manifest: Path) -> tuple[list[Clip], Skipped]:
+    """The usable rows, and the others. Raises UserError if the file can't be used at all."""
+    clips, skipped, accepted = [], Skipped(), f"; expected {', '.join(EMOTIONS)}, or a usual synonym"
+    for number, row in read_rows(manifest, _COLUMNS):
+        path = manifest.parent / row["path"]
+        emotion = emotion_called(row["emotion"])
+        if emotion is None:
+            skipped.add(f"line {number}: unknown emotion {row['emotion']!r} ({row['path']}){accepted}")
+            accepted = ""  # said once
+        elif not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that no system takes
+            skipped.add(f"line {number}: no such file {path}")
         else:
-            emotion, intensity = EMOTIONS.index(row["emotion"]), _intensity(row.get("intensity"))
-            said = row.get("sentence") or ""
-            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row), said))
-    return clips, complaints
+            intensity = _intensity(row.get("intensity", "").casefold())
+            clips.append(Clip(path, row["corpus"], row["speaker"], emotion, intensity, _votes(row), row.get("sentence", "")))
+    return clips, skipped
 
 
-def _intensity(said: str | None) -> int:
+def _intensity(said: str) -> int:
     return _INTENSITIES.index(said) if said in _INTENSITIES else -1
 
 
-def _votes(row: dict[str, str]) -> tuple[float, ...] | None:
+def _votes(row: Row) -> tuple[float, ...] | None:
     """None where nobody was asked, nobody heard one of the five, or what stands there is no number."""
     try:
         votes = tuple(float(row.get(f"votes_{name}") or 0.0) for name in EMOTIONS)
@@ -207,14 +213,29 @@ class FeatureCache:
     def __init__(
         self, clips: list[Clip], folder: Path, progress: Callable[[str, int], None], change: Change | None = None
     ) -> None:
-        """`progress` is told what is being done and how many clips are done; `change` is done to every sound first."""
+        """Decodes what was not decoded before. `progress` is told what is being done and how many of all clips are done; `change`
+        is done to every sound first. Raises UserError if none of the clips is sound."""
         self._clips, self._progress, self._change = clips, progress, change
         files = [f"{clip.path} {clip.path.stat().st_size} {clip.speaker}" for clip in clips]  # a speaker has one microphone
         self._folder = folder / f"{_stable_seed(N_FRAME_FEATURES, *files):08x}"
         self._folder.mkdir(parents=True, exist_ok=True)
+        *self._decoded, why_not = self.kept(
+            "decoded", ("samples", "chunks", "sample_ends", "chunk_ends", "why_not"), self._decode
+        )
+        self.readable: Final[NDArray[np.int64]] = np.flatnonzero(why_not == "")
+        """Numbers of the clips that are sound; of these only there are features."""
+        self.complaints: Final[list[str]] = [str(reason) for reason in why_not if reason]
+        """Why the others are not, remembered until the size of one of the files changes."""
+        if len(self.readable) == 0:
+            raise UserError(f"none of the {len(clips)} recordings can be used; of the first: {self.complaints[0]}")
+
+    @property
+    def clips(self) -> list[Clip]:
+        """Those that are sound."""
+        return [self._clips[i] for i in self.readable]
 
     def copy(self, number: int) -> Copy:
-        """Features of all clips; number 0 as recorded, others under drawn conditions."""
+        """Features of `clips`; number 0 as recorded, others under drawn conditions."""
         return Copy(*self.kept(f"copy{number}", ("frames", "speech", "offsets"), lambda: self._record(number)))
 
     def kept(self, kind: str, names: tuple[str, ...], compute: Callable[[], Arrays]) -> Arrays:
@@ -229,47 +250,57 @@ class FeatureCache:
         return tuple(np.load(file, mmap_mode="r") for file in files)
 
     def _decode(self) -> Arrays:
-        """What lies round the speech of every clip: samples, speech per chunk, and where each clip begins in both.
+        """What lies round the speech of every clip: samples, speech per chunk, where each clip begins in both (nothing of what is
+        no sound), and why a clip is no sound ("" where it is).
 
         The rest is cut off: the length of padding gives some corpora's labels away."""
         network = SileroNetwork.load()
-        samples, chunks, sample_ends, chunk_ends = [], [], [0], [0]
+        samples, chunks = [np.zeros(0, np.float16)], [np.zeros(0, np.bool_)]
+        lengths = np.zeros((len(self._clips), 2), np.int64)
+        why_not = ["" for _ in self._clips]
         for first in range(0, len(self._clips), _BATCH):
-            sounds = [self._sound(clip) for clip in self._clips[first : first + _BATCH]]
-            for sound, probabilities in zip(sounds, speech_probabilities(network, sounds), strict=True):
+            sounds: dict[int, Sound] = {}
+            for i, clip in enumerate(self._clips[first : first + _BATCH], start=first):
+                try:
+                    sounds[i] = self._sound(clip)
+                except UserError as error:
+                    why_not[i] = str(error)
+            heard = speech_probabilities(network, list(sounds.values())) if sounds else []
+            for (i, sound), probabilities in zip(sounds.items(), heard, strict=True):
                 speech = speech_chunks(probabilities)
                 where = np.flatnonzero(speech) if speech.any() else np.arange(len(speech))
                 begin, end = max(0, where[0] - _MARGIN), min(len(speech), where[-1] + 1 + _MARGIN)
                 samples.append(sound[begin * CHUNK : end * CHUNK].astype(np.float16))  # as exact at any level
                 chunks.append(speech[begin:end])
-                sample_ends.append(sample_ends[-1] + len(samples[-1]))
-                chunk_ends.append(chunk_ends[-1] + len(chunks[-1]))
-            self._progress("decoding", len(chunks))
-        return np.concatenate(samples), np.concatenate(chunks), np.array(sample_ends), np.array(chunk_ends)
+                lengths[i] = len(samples[-1]), len(chunks[-1])
+            self._progress("decoding", min(first + _BATCH, len(self._clips)))
+        ends = np.concatenate([np.zeros((1, 2), np.int64), lengths.cumsum(0)])
+        return np.concatenate(samples), np.concatenate(chunks), ends[:, 0], ends[:, 1], np.array(why_not)
 
     def _sound(self, clip: Clip) -> Sound:
+        """Of at least one chunk."""
         sound = decode(clip.path)
-        return self._change(sound, np.random.default_rng(_stable_seed(clip.path.name))) if self._change else sound
+        if self._change:
+            sound = self._change(sound, np.random.default_rng(_stable_seed(clip.path.name)))
+        return np.pad(sound, (0, max(0, CHUNK - len(sound))))
 
     def _record(self, number: int) -> Arrays:
-        samples, chunks, sample_ends, chunk_ends = self.kept(
-            "decoded", ("samples", "chunks", "sample_ends", "chunk_ends"), self._decode
-        )
+        samples, chunks, sample_ends, chunk_ends = self._decoded
         front_end = FrontEnd()
         frames, masks, ends = [], [], [0]
-        for index, clip in enumerate(self._clips):
+        for index in self.readable:
+            clip = self._clips[index]
             sound: Sound = samples[sample_ends[index] : sample_ends[index + 1]].astype(np.float32)
             speech = chunks[chunk_ends[index] : chunk_ends[index + 1]]
             condition = Condition() if number == 0 else Condition.draw(_stable_seed("condition", clip.speaker, number))
             if number:
-                sound = condition.apply(sound, np.random.default_rng(_stable_seed("noise", index, number)))
+                sound = condition.apply(sound, np.random.default_rng(_stable_seed("noise", int(index), number)))
             sound = np.pad(sound, (0, max(0, BLOCK - len(sound))))
             centres = (np.arange(n_frames(len(sound))) * HOP_LENGTH + BLOCK // 2) * condition.speed
             masks.append(speech[np.minimum(centres.astype(int) // CHUNK, len(speech) - 1)])
             frames.append(front_end.frame_features(torch.from_numpy(sound)).numpy().astype(np.float16))
             ends.append(ends[-1] + len(frames[-1]))
-            if index % _BATCH == 0:
-                self._progress(f"features of copy {number}", index)
+            self._progress(f"features of copy {number}", int(index) + 1)
         return np.concatenate(frames), np.concatenate(masks), np.array(ends)
 
 

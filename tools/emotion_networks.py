@@ -9,11 +9,16 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
+from models.emotion.hearing import Hearing
+from models.emotion.own_classifier import OwnClassifier
 from models.emotion.trained import Trained
-from tools.emotion_corpus import Clip
+from tools.emotion_corpus import Clip, family
 from tools.emotion_study import folds
 
 CHOICES: Final = ("folds", "corpora")
@@ -44,7 +49,7 @@ def few_voices(clips: Sequence[Clip], n: int) -> list[Clip]:
 
 def network_name(strangers: str, clip: Clip, fold: int) -> str:
     """Of the network of `train_emotion` that never heard the clip's speaker (one of CHOICES)."""
-    return f"fold{fold}" if strangers == "folds" else f"without-{clip.corpus.removesuffix('_song')}"
+    return f"fold{fold}" if strangers == "folds" else f"without-{family(clip.corpus)}"
 
 
 def read_network(folder: Path, name: str) -> Trained:
@@ -54,11 +59,43 @@ def read_network(folder: Path, name: str) -> Trained:
     return Trained.load(path, "make it: python -m tools.train_emotion --folds (or --leave-corpus-out)")
 
 
+class Listener(Protocol):
+    """What is measured: `step` takes the next 100 ms, `reset` forgets what was heard so far."""
+
+    def step(self, samples: NDArray[np.float32]) -> Hearing: ...
+
+    def reset(self) -> None: ...
+
+
+class Listeners(Protocol):
+    """Who hears which clip, and who hears what is no clip."""
+
+    def of(self, clip: Clip) -> Listener: ...
+
+    def shipped(self) -> Listener: ...
+
+
+class Foreign:
+    """Somebody else's classifier, for every clip."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UserError if it is missing or does not fit (`models/emotion/own_classifier.py`)."""
+        self._classifier = OwnClassifier(path)
+
+    def of(self, clip: Clip) -> Listener:
+        """Always the same one."""
+        return self._classifier
+
+    def shipped(self) -> Listener:
+        """The same one."""
+        return self._classifier
+
+
 class Networks:
     """Classifiers by name, each loaded when it is first asked for."""
 
     def __init__(self, clips: Sequence[Clip], args: argparse.Namespace) -> None:
-        """`clips`: the whole manifest that was trained on, since the folds follow from it."""
+        """`clips`: the whole manifest that was trained on, since the folds follow from it. `args`: of `add_options`."""
         self._weights: Path = args.weights
         self._folder: Path | None = args.networks
         self._loaded: dict[str, EmotionClassifier] = {}
@@ -74,6 +111,10 @@ class Networks:
     def of(self, clip: Clip) -> EmotionClassifier:
         """The classifier for a clip. Raises UserError if its network is missing or damaged."""
         return self.get(self.name(clip))
+
+    def shipped(self) -> EmotionClassifier:
+        """That of `--weights`."""
+        return self.get("")
 
     def get(self, name: str) -> EmotionClassifier:
         """The classifier of that name."""

@@ -1,5 +1,6 @@
 """What `evaluate_emotion` found, as tables on the terminal and as pictures."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,19 @@ from rich.console import Console
 from rich.table import Table
 
 from models.errors import UserError
+from models.files import make_folder
 from models.labels import EMOTIONS
 
 
 def show(console: Console, result: dict[str, Any]) -> None:
     """Everything that was measured, on the terminal."""
-    table = Table("corpus", "clips", "UAR", "excited or calm", "calibration error")
+    table = Table("corpus", "clips", "UAR", "UAR of the plain mean", "excited or calm", "calibration error")
     for name, found in [*result["corpora"].items(), ("all", result["all"])]:
-        figures = (f"{found[key]:.3f}" for key in ("uar", "excited_uar", "calibration_error"))
+        figures = (f"{found[key]:.3f}" for key in ("uar", "uar_of_plain_mean", "excited_uar", "calibration_error"))
         table.add_row(name, str(found["clips"]), *figures)
     console.print(table)
+    if nobody := result["all"]["nobody_heard"]:
+        console.print(f"in {nobody} of {result['all']['clips']} clips nobody was heard: they count as certainly neutral")
     counts = Table("intended \\ heard", *EMOTIONS)
     for emotion, row in zip(EMOTIONS, result["all"]["confusion"], strict=True):
         counts.add_row(emotion, *map(str, row))
@@ -28,9 +32,12 @@ def show(console: Console, result: dict[str, Any]) -> None:
     console.print(f"processor time per hop of 100 ms: median {hops['median']:.1f} ms, 95th percentile {hops['p95']:.1f} ms")
     if "robustness" in result:
         show_robustness(console, result["robustness"])
-    if result.get("changes"):
+    for reason in ("no_changes", "no_steady"):
+        if reason in result:
+            console.print(result[reason])
+    if "changes" in result:
         _show_changes(console, result["changes"])
-    if result.get("steady"):
+    if "steady" in result:
         _show_steady(console, result["steady"])
     if "no_voice" in result:
         _show_no_voice(console, result["no_voice"])
@@ -77,40 +84,52 @@ def _show_no_voice(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
 
 
+def check_plots(folder: Path) -> None:
+    """Make the folder of the pictures. Raises UserError where that can't be, and without matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UserError("--plots needs matplotlib; run: pip install matplotlib")
+    make_folder(folder)
+
+
 def plot(result: dict[str, Any], folder: Path) -> None:
-    """Confusion, UAR per corpus and speaker, calibration, and UAR after a change. Raises UserError without matplotlib."""
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise UserError("--plots needs matplotlib; run: pip install matplotlib") from error
+    """Confusion, UAR per corpus and speaker, calibration, and UAR after a change, into a folder that `check_plots` made."""
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    folder.mkdir(parents=True, exist_ok=True)
     counts = np.array(result["all"]["confusion"], float)
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    occurs = [name for name, row in zip(EMOTIONS, counts, strict=True) if row.any()]
+    share = counts[counts.any(1)] / counts[counts.any(1)].sum(1, keepdims=True)
     figure, axes = pyplot.subplots(2, 2, figsize=(11, 9))
     picture = axes[0, 0]
     picture.imshow(share, vmin=0, vmax=1, cmap="Blues")
     picture.set_xticks(range(len(EMOTIONS)), EMOTIONS)
-    picture.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    picture.set_yticks(range(len(occurs)), occurs)
     picture.set(xlabel="heard", ylabel="intended", title="share of clips")
     for i, row in enumerate(share):
         for j, value in enumerate(row):
             picture.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
-    axes[0, 1].barh(list(result["corpora"]), [found["uar"] for found in result["corpora"].values()])
-    axes[0, 1].axvline(0.2, color="grey", linestyle=":")
+    corpora = result["corpora"]
+    axes[0, 1].barh(list(corpora), [found["uar"] for found in corpora.values()])
+    for place, found in enumerate(corpora.values()):
+        chance = 1 / np.any(found["confusion"], axis=1).sum()
+        axes[0, 1].plot([chance, chance], [place - 0.4, place + 0.4], color="black", linestyle=":")
     axes[0, 1].set(xlim=(0, 1), title="unweighted average recall (dotted: chance)")
     axes[1, 0].hist(list(result["speakers"].values()), bins=np.linspace(0, 1, 21))
     axes[1, 0].set(title="unweighted average recall of each speaker", xlabel="UAR", ylabel="speakers")
     bins = [row for row in result["all"]["reliability"] if row["clips"]]
     axes[1, 1].plot([0, 1], [0, 1], color="grey", linestyle=":")
     axes[1, 1].plot([row["confidence"] for row in bins], [row["right"] for row in bins], marker="o")
-    axes[1, 1].set(title="calibration", xlabel="largest probability", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+    for row in bins:
+        point = (row["confidence"], row["right"])
+        axes[1, 1].annotate(str(row["clips"]), point, xytext=(3, -11), textcoords="offset points", fontsize=7)
+    axes[1, 1].set(title="calibration (numbers: clips)", xlim=(0, 1), ylim=(0, 1))
+    axes[1, 1].set(xlabel="largest probability", ylabel="share that is right")
     figure.tight_layout()
     figure.savefig(folder / "emotion.png", dpi=110)
     pyplot.close(figure)
-    if result.get("changes"):
+    if "changes" in result:
         figure, axis = pyplot.subplots(figsize=(5.5, 4))
         for name in ("heard", "shown"):
             curve = result["changes"][f"uar_{name}"]

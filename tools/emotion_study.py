@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.speech_encoder import SpeechEncoder
 from models.errors import UserError
 from tools.adapt_encoder import Recorded
-from tools.emotion_corpus import Clip, Copy, FeatureCache, read_corpus
+from tools.emotion_corpus import Clip, Copy, FeatureCache, family, read_corpus
 from tools.emotion_embeddings import Embedded, Examples, embed, joined
 from tools.emotion_examples import Windows, test_windows, training_windows
 
@@ -34,22 +33,18 @@ class Study:
 
     def corpora(self) -> list[str]:
         """Names, speech and song of the same speakers as one."""
-        return sorted({_family(clip.corpus) for clip in self.clips})
+        return sorted({family(clip.corpus) for clip in self.clips})
 
     def of_corpus(self, name: str) -> NDArray[np.int64]:
         """Numbers of the clips of a corpus and of its songs."""
-        return np.flatnonzero([_family(clip.corpus) == name for clip in self.clips])
-
-
-def _family(corpus: str) -> str:
-    return corpus.removesuffix("_song")
+        return np.flatnonzero([family(clip.corpus) == name for clip in self.clips])
 
 
 def folds(clips: list[Clip]) -> NDArray[np.int64]:
     """A fold 0..4 for each clip: speakers of every corpus dealt out in a fixed shuffled order, no speaker in two folds."""
     dealt: dict[str, int] = {}
-    for corpus in sorted({_family(clip.corpus) for clip in clips}):
-        speakers = sorted({c.speaker for c in clips if _family(c.corpus) == corpus}, key=lambda name: zlib.crc32(name.encode()))
+    for corpus in sorted({family(clip.corpus) for clip in clips}):
+        speakers = sorted({c.speaker for c in clips if family(c.corpus) == corpus}, key=lambda name: zlib.crc32(name.encode()))
         dealt |= {speaker: i % N_FOLDS for i, speaker in enumerate(speakers) if speaker not in dealt}
     return np.array([dealt[clip.speaker] for clip in clips])
 
@@ -63,12 +58,14 @@ def prepare(places: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> St
     training: list[list[Embedded]] = [[] for _ in range(n_copies)]
     test: list[Embedded] = []
     for place in places:
-        clips, complaints = read_corpus(place)
-        for complaint in complaints:
-            Console(stderr=True).print(f"skipped {complaint}", soft_wrap=True)
+        clips, skipped = read_corpus(place)
+        skipped.tell()
         if not clips:
-            raise UserError(f"none of the {len(complaints)} rows of {place} can be used; see the reasons above")
-        found = _Vectors(embedding, clips, work, tell)
+            raise UserError(f"none of the {skipped.count} rows of {place} can be used; see the reasons above")
+        found = _Vectors(embedding, place, clips, work, tell)
+        skipped.extend(found.complaints)
+        skipped.tell()
+        clips = found.clips
         for k, copy in enumerate(training):
             copy.append(found.training(k).after(len(everybody)))
         test.append(found.test().after(len(everybody)))
@@ -80,13 +77,16 @@ def prepare(places: Sequence[Path], work: Path, n_copies: int, tell: Tell) -> St
 class _Vectors:
     """Of the clips of one manifest, found in `work` or computed."""
 
-    def __init__(self, embedding: WindowEmbedding, clips: list[Clip], work: Path, tell: Tell) -> None:
-        self._embedding, self._clips, self._tell = embedding, clips, tell
-        self._cache = FeatureCache(clips, work / "features", lambda what, done: tell(what, done, len(clips)))
+    def __init__(self, embedding: WindowEmbedding, place: Path, clips: list[Clip], work: Path, tell: Tell) -> None:
+        self._embedding = embedding
+        self._tell: Callable[[str, int], None] = lambda what, done: tell(f"{place.name}: {what}", done, len(clips))
+        self._cache = FeatureCache(clips, work / "features", self._tell)
+        self.clips: Final = self._cache.clips
+        self.complaints: Final = self._cache.complaints
 
     def training(self, copy: int) -> Embedded:
         """One window of every clip with enough speech, recorded as copy `copy` is."""
-        return self._kept(f"copy{copy}", lambda: training_windows(self._clips, self._cache.copy(copy), seed=copy))
+        return self._kept(f"copy{copy}", lambda: training_windows(self.clips, self._cache.copy(copy), seed=copy))
 
     def copies(self, n: int) -> list[Copy]:
         """The frames they are made of."""
@@ -94,12 +94,12 @@ class _Vectors:
 
     def test(self) -> Embedded:
         """Every clip as recorded, in windows one second apart."""
-        return self._kept("test", lambda: test_windows(self._clips, self._cache.copy(0)))
+        return self._kept("test", lambda: test_windows(self.clips, self._cache.copy(0)))
 
     def _kept(self, kind: str, windows: Callable[[], Iterator[Windows]]) -> Embedded:
         def told() -> Iterator[Windows]:
             for part in windows():
-                self._tell(f"vectors of {kind}", int(part.clips.max()), len(self._clips))
+                self._tell(f"vectors of {kind}", int(self._cache.readable[part.clips.max()]) + 1)
                 yield part
 
         return Embedded(*self._cache.kept(f"embedded-{kind}", Embedded._fields, lambda: embed(self._embedding, told())))

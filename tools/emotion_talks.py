@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.emotion.classifier import EmotionClassifier
 from models.emotion.front_end import SAMPLE_RATE
 from models.emotion.voice_activity import CHUNK, SileroNetwork, speech_chunks
+from models.errors import UserError
 from models.labels import EMOTIONS, NEUTRAL
 from realtime.express import Express
 from realtime.settings import Expression
@@ -21,6 +22,8 @@ from realtime.values import Heard
 from tools import emotion_corpus
 from tools.emotion_corpus import Clip, Sound, decode
 from tools.emotion_figures import unweighted_average_recall
+from tools.emotion_networks import Listener
+from tools.skipped import Skipped
 
 AFTER_ONSET: Final = (0.5, 1.0, 1.5, 2.0, 3.0)  # seconds
 BEFORE: Final = 3.5  # seconds of the emotion before the change: more than a window
@@ -30,6 +33,12 @@ _PAUSE: Final = 0.3  # seconds between clips, at the loudness of a quiet room
 _ROOM: Final = 1e-4
 _HOP_SECONDS: Final = EmotionClassifier.HOP / SAMPLE_RATE
 _LEAST_CLIPS: Final = 2
+
+TOO_FEW: Final = {
+    "changes": f"no voice speaks in two emotions with {_LEAST_CLIPS} clips of each: no changes of emotion were heard",
+    "steady": f"no voice has {_LEAST_CLIPS} clips of one emotion: no steady talk was heard",
+}
+"""Why there are no talks of each kind."""
 
 Labels = NDArray[np.int64]
 
@@ -44,20 +53,27 @@ class Talk(NamedTuple):
     onset: float
 
 
-def _joined(clips: Sequence[Clip], seconds: float, network: SileroNetwork) -> Sound:
-    """The clips' speech one after the other, again from the first if need be, until it lasts that long."""
+def _joined(clips: Sequence[Clip], seconds: float, network: SileroNetwork, skipped: Skipped) -> Sound:
+    """The clips' speech one after the other, again from the first if need be, until it lasts that long; empty where there is
+    none."""
     rng = np.random.default_rng(0)
     parts: list[Sound] = []
     for _ in range(20):
         for clip in clips:
             if sum(map(len, parts)) >= seconds * SAMPLE_RATE:
                 return np.concatenate(parts)[: int(seconds * SAMPLE_RATE)]
-            sound = decode(clip.path)
+            try:
+                sound = decode(clip.path)
+            except UserError as error:
+                skipped.add(str(error))
+                continue
+            if len(sound) < CHUNK:  # no speech is that short
+                continue
             spoken = np.flatnonzero(speech_chunks(emotion_corpus.speech_probabilities(network, [sound])[0]))
             if len(spoken):
                 parts.append(sound[spoken[0] * CHUNK : (spoken[-1] + 1) * CHUNK])
                 parts.append((_ROOM * rng.normal(size=int(_PAUSE * SAMPLE_RATE))).astype(np.float32))
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return np.concatenate(parts)[: int(seconds * SAMPLE_RATE)] if parts else np.zeros(0, np.float32)
 
 
 def _voices(clips: Sequence[Clip]) -> Iterator[tuple[np.random.Generator, dict[int, list[Clip]]]]:
@@ -72,7 +88,7 @@ def _voices(clips: Sequence[Clip]) -> Iterator[tuple[np.random.Generator, dict[i
         yield rng, {e: them for e, them in of.items() if len(them) >= _LEAST_CLIPS}
 
 
-def changes(clips: Sequence[Clip], per_voice: int) -> Iterator[Talk]:
+def changes(clips: Sequence[Clip], per_voice: int, skipped: Skipped) -> Iterator[Talk]:
     """Talks that change from one emotion to another; every voice changes equally often into each of its emotions."""
     network = SileroNetwork.load()
     for rng, of in _voices(clips):
@@ -80,22 +96,22 @@ def changes(clips: Sequence[Clip], per_voice: int) -> Iterator[Talk]:
             emotion = list(of)[number % len(of)]
             before = int(rng.choice([e for e in of if e != emotion]))
             pair = [[of[e][i] for i in rng.permutation(len(of[e]))] for e in (before, emotion)]
-            sounds = [_joined(c, seconds, network) for c, seconds in zip(pair, (BEFORE, AFTER), strict=True)]
+            sounds = [_joined(c, seconds, network, skipped) for c, seconds in zip(pair, (BEFORE, AFTER), strict=True)]
             if all(map(len, sounds)):
                 yield Talk(pair[1][0], np.concatenate(sounds), before, emotion, len(sounds[0]) / SAMPLE_RATE)
 
 
-def steady(clips: Sequence[Clip], emotions: Sequence[int] = range(len(EMOTIONS))) -> Iterator[Talk]:
+def steady(clips: Sequence[Clip], skipped: Skipped) -> Iterator[Talk]:
     """Half a minute of each voice in each emotion."""
     network = SileroNetwork.load()
     for _, of in _voices(clips):
-        for emotion in of.keys() & set(emotions):
-            sound = _joined(of[emotion], STEADY, network)
+        for emotion in of:
+            sound = _joined(of[emotion], STEADY, network, skipped)
             if len(sound):
                 yield Talk(of[emotion][0], sound, emotion, emotion, 0.0)
 
 
-def hear(classifier: EmotionClassifier, talk: Talk) -> list[Heard]:
+def hear(classifier: Listener, talk: Talk) -> list[Heard]:
     """Its verdicts every 100 ms; the classifier keeps what it knew of the voice."""
     heard = []
     for number in range(len(talk.sound) // EmotionClassifier.HOP):

@@ -23,7 +23,7 @@ from models.expression.goals import RIG_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.expression.typical import Typicality
-from models.files import make_folder, written_beside
+from models.files import check_place, make_folder, written_beside
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     for file in (options.json, options.sheet):
         if file is not None:
             make_folder(file.parent)
+            check_place(file, "the judgement")
     judge = Judge(options.networks)
     generator = quick_generator(chosen_generator(options))
     chosen = list(judged_faces.judged_faces(generator, options))

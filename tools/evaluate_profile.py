@@ -10,9 +10,8 @@ Every clip is heard on its own: the running mean starts from the profile each ti
 
 import argparse
 import functools
-import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,13 +26,13 @@ from models.emotion.embedding import Encoded
 from models.emotion.enrolment import Recording, enrol
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError, exit_on_user_error
-from models.files import make_folder, written_beside
 from models.labels import EMOTIONS, NEUTRAL
 from tools import emotion_networks
-from tools.emotion_corpus import Clip, decode, read_corpus
+from tools.emotion_corpus import Clip, Sound, decode, read_corpus
 from tools.emotion_figures import calibration_error, unweighted_average_recall
 from tools.emotion_networks import Networks
 from tools.evaluate_emotion import hear
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import THREADS, whole
 from tools.spread import spread
 
@@ -109,37 +108,53 @@ class Judge:
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
         self._guided: dict[tuple[str, str], VoiceProfile | None] = {}
+        self._complaints: list[str] = []
 
     def guided(self, voice: Voice) -> VoiceProfile | None:
         """The profile from the voice's labelled sentences."""
         key = voice.corpus, voice.name
         if key not in self._guided:
-            self._guided[key] = enrolled(self._networks.of(voice.test[0]), voice.guided, labelled=True)
+            self._guided[key] = self._enrolled(voice, voice.guided, labelled=True)
         return self._guided[key]
 
-    def answers(self, voice: Voice, other: Voice | None) -> list[Answer]:
-        """Every test clip with every kind of profile."""
-        plain = enrolled(self._networks.of(voice.test[0]), voice.plain, labelled=False)
+    def answers(self, voice: Voice, other: Voice | None) -> tuple[list[Answer], list[str]]:
+        """Every test clip with every kind of profile, and why recordings that were met on the way could not be used."""
+        self._complaints = []
+        plain = self._enrolled(voice, voice.plain, labelled=False)
         hers, anothers = self.guided(voice), self.guided(other) if other else None
         sets = ((), (plain,), (hers,), (anothers,), (hers, anothers))
         profiles = {kind: tuple(p for p in some if p) for kind, some in zip(KINDS, sets, strict=True) if None not in some}
-        return judge(self._networks.of(voice.test[0]), voice, profiles)
+        answers = judge(self._networks.of(voice.test[0]), voice, self._decoded(voice.test), profiles)
+        return answers, self._complaints
+
+    def _enrolled(self, voice: Voice, clips: Sequence[Clip], *, labelled: bool) -> VoiceProfile | None:
+        """The profile that these clips make; None where they hold too little speech."""
+        recordings = [Recording(sound, clip.emotion if labelled else None) for clip, sound in self._decoded(clips)]
+        try:
+            return enrol(self._networks.of(voice.test[0]), recordings)
+        except UserError:
+            return None
+
+    def _decoded(self, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Sound]]:
+        """Those that are sound."""
+        for clip in clips:
+            try:
+                yield clip, decode(clip.path)
+            except UserError as error:
+                self._complaints.append(str(error))
 
 
-def enrolled(classifier: EmotionClassifier, clips: Sequence[Clip], *, labelled: bool) -> VoiceProfile | None:
-    """The profile that these clips make; None where they hold too little speech."""
-    try:
-        return enrol(classifier, [Recording(decode(clip.path), clip.emotion if labelled else None) for clip in clips])
-    except UserError:
-        return None
-
-
-def judge(classifier: EmotionClassifier, voice: Voice, profiles: dict[str, tuple[VoiceProfile, ...]]) -> list[Answer]:
-    """Every test clip with each of these sets of profiles."""
+def judge(
+    classifier: EmotionClassifier,
+    voice: Voice,
+    sounds: Iterable[tuple[Clip, Sound]],
+    profiles: dict[str, tuple[VoiceProfile, ...]],
+) -> list[Answer]:
+    """Every one of a voice's clips with each of these sets of profiles."""
     answers = []
     embed = classifier.embed
-    for clip in voice.test:
-        sound, classifier.embed = decode(clip.path), Once(embed)
+    for clip, sound in sounds:
+        classifier.embed = Once(embed)
         for kind, some in profiles.items():
             classifier.adopt(*some)
             answers.append(Answer(kind, voice.name, voice.corpus, clip.emotion, hear(classifier, sound).probabilities))
@@ -190,7 +205,7 @@ def _prepare(args: argparse.Namespace, clips: list[Clip]) -> Judge:
     return Judge(Networks(clips, args))
 
 
-def _judge(tools: Judge, pair: tuple[Voice, Voice | None]) -> list[Answer]:
+def _judge(tools: Judge, pair: tuple[Voice, Voice | None]) -> tuple[list[Answer], list[str]]:
     return tools.answers(*pair)
 
 
@@ -206,11 +221,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--other-texts", action="store_true", help="enrol with one sentence's text, be heard with others")
     parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0, help="of the choice of clips")
     parser.add_argument("--jobs", type=whole("--jobs", 1, THREADS), default=1, metavar="N", help="processes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     args = parser.parse_args(argv)
-    if args.json:
-        make_folder(args.json.parent)
-    everybody, _ = read_corpus(args.manifest)
+    check_json(args.json)
+    everybody, skipped = read_corpus(args.manifest)
+    skipped.tell()
     chosen = [clip for clip in everybody if clip.corpus in args.corpora]
     them = list(voices(chosen, args.clips, args.seed, other_texts=args.other_texts))
     if not them:
@@ -223,11 +238,17 @@ def main(argv: list[str] | None = None) -> int:
         other = group[(group.index(voice) + 1) % len(group)]
         pairs.append((voice, other if other is not voice else None))
     parts = spread(functools.partial(_prepare, args, everybody), _judge, pairs, args.jobs, "listening")
-    result = figures([answer for part in parts for answer in part])
+    for _, complaints in parts:
+        skipped.extend(complaints)
+    skipped.tell()
+    answers = [answer for part, _ in parts for answer in part]
+    if not answers:
+        raise UserError(
+            f"none of the recordings of {', '.join(args.corpora)} in {args.manifest} can be used; see the reasons above"
+        )
+    result = figures(answers)
     show(Console(), result)
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(result, indent=1))
+    write_json(args.json, result)
     return 0
 
 

@@ -9,7 +9,6 @@ its Viterbi path over the whole clip, is the reference; ours hears 40 ms and not
 
 import argparse
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,8 +21,8 @@ from rich.table import Table
 from models.emotion import pitch
 from models.emotion.prosody import HOP, ProsodyTracker
 from models.errors import UserError, exit_on_user_error
-from models.files import make_folder, written_beside
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import THREADS, whole
 from tools.spread import spread
 
@@ -88,19 +87,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE.csv", help="or a folder of tools/emotion_corpus.py")
     parser.add_argument("--every", type=whole("--every"), default=1, metavar="N", help="only every Nth clip")
     parser.add_argument("--jobs", type=whole("--jobs", 1, THREADS), default=1, metavar="N", help="processes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     args = parser.parse_args(argv)
     if importlib.util.find_spec("librosa") is None:
         raise UserError("the reference for pitch needs librosa; run: pip install librosa")
-    if args.json:
-        make_folder(args.json.parent)
-    clips, complaints = read_corpus(args.manifest)
+    check_json(args.json)
+    clips, skipped = read_corpus(args.manifest)
     clips = clips[:: args.every]
     found = spread(nothing, work, clips, args.jobs, "listening")
-    complaints += [answer for answer in found if isinstance(answer, str)]
+    skipped.extend(answer for answer in found if isinstance(answer, str))
+    skipped.tell()
     pairs = [(clip.corpus, answer) for clip, answer in zip(clips, found, strict=True) if isinstance(answer, Compared)]
     if not pairs:
-        raise UserError(f"none of the rows of {args.manifest} could be used: {complaints[0] if complaints else 'it is empty'}")
+        raise UserError(f"none of the rows of {args.manifest} could be used; see the reasons above")
     result: dict[str, Any] = {
         corpus: figures([pair for name, pair in pairs if name == corpus]) for corpus in sorted({name for name, _ in pairs})
     }
@@ -109,11 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     for corpus, row in result.items():
         table.add_row(corpus, *(str(value) if isinstance(value, int) else f"{value:.3f}" for value in row.values()))
     Console().print(table)
-    for complaint in complaints:
-        Console(stderr=True).print(f"skipped: {complaint}")
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(result | {"skipped": complaints}, indent=1))
+    write_json(args.json, result | {"skipped": skipped.lines})
     return 0
 
 

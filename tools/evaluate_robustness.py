@@ -9,7 +9,6 @@ slower, and for any recordings.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,8 +23,7 @@ from rich.progress import Progress
 from models.emotion.embedding import WindowEmbedding
 from models.emotion.front_end import FrontEnd
 from models.emotion.trained import Trained
-from models.errors import exit_on_user_error
-from models.files import make_folder, written_beside
+from models.errors import UserError, exit_on_user_error
 from models.labels import EMOTIONS
 from tools import emotion_networks, emotion_report
 from tools.adapt_encoder import Recorded
@@ -36,6 +34,7 @@ from tools.emotion_examples import test_windows
 from tools.emotion_networks import few_voices, network_name, read_network
 from tools.emotion_study import Study, folds
 from tools.evaluate_emotion import robustness
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, whole
 from tools.train_emotion import MODES, Floats, table, verdicts
 
@@ -81,12 +80,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="at most, of each corpus")
     parser.add_argument("--clips", type=whole("--clips"), default=60, metavar="N", help="at most, of each voice")
     add_threads(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
     args = parser.parse_args(argv)
-    if args.json:
-        make_folder(args.json.parent)
+    check_json(args.json)
     torch.set_num_threads(args.threads)
-    everybody, _ = read_corpus(args.data)
+    everybody, skipped = read_corpus(args.data)
+    skipped.tell()
+    if not everybody:
+        raise UserError(f"none of the {skipped.count} rows of {args.data} can be used; see the reasons above")
     numbers = few_clips(everybody, args.voices, args.clips)
     clips, fold = [everybody[i] for i in numbers], folds(everybody)[numbers]
     names = {of: [network_name(of, clip, int(k)) for clip, k in zip(clips, fold, strict=True)] for of in args.strangers}
@@ -99,21 +100,22 @@ def main(argv: list[str] | None = None) -> int:
             task = progress.add_task(condition, total=2 * len(clips))
             folder = args.work / "robustness" / "".join(c if c.isalnum() else "-" for c in condition)
             cache = FeatureCache(clips, folder, lambda _, done, task=task: progress.update(task, completed=done), change)  # type: ignore[misc]
-            study = Study(clips, [Recorded(0, clips, [cache.copy(0)])], Examples(clips, [NOTHING], NOTHING), fold)
+            skipped.extend(cache.complaints)
+            heard = cache.clips
+            study = Study(heard, [Recorded(0, heard, [cache.copy(0)])], Examples(heard, [NOTHING], NOTHING), fold[cache.readable])
             progress.update(task, completed=2 * len(clips))
             for strangers in args.strangers:
-                found = answers(study, names[strangers], networks)
-                for mode, corpora in table(study, found, np.arange(len(clips))).items():
+                found = answers(study, [names[strangers][i] for i in cache.readable], networks)
+                for mode, corpora in table(study, found, np.arange(len(heard))).items():
                     reports[strangers, mode][condition] = {"corpora": corpora}
-    result: dict[str, Any] = {"clips": len(clips)}
+    skipped.tell()
+    result: dict[str, Any] = {"clips": len(heard), "skipped": skipped.lines}
     for (strangers, mode), of in reports.items():
         plain = of.pop(PLAIN)
         result[f"{strangers}, {mode}"] = robustness(plain, of)
         console.print(f"{strangers}, {mode}")
         emotion_report.show_robustness(console, result[f"{strangers}, {mode}"])
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(result, indent=1))
+    write_json(args.json, result)
     return 0
 
 

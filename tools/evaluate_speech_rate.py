@@ -6,7 +6,6 @@ Only clips in languages whose spelling tells the syllables (Polish, Turkish), wi
 """
 
 import argparse
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -20,7 +19,9 @@ from models.emotion.prosody import HOP, ProsodyTracker
 from models.emotion.syllables import SECONDS
 from models.errors import UserError, exit_on_user_error
 from tools.emotion_corpus import Sound, decode
+from tools.manifest_rows import Row, read_rows
 from tools.ranges import whole
+from tools.skipped import Skipped
 
 VOWELS: Final = {"pl": "[aąeęioóuy]", "tr": "[aeıioöuü]"}
 _SOFT: Final = re.compile("i(?=[aąeęoóu])")  # in Polish it only softens the consonant before
@@ -32,10 +33,10 @@ def syllables(text: str, language: str) -> int:
     return len(re.findall(VOWELS[language], _SOFT.sub("", lowered) if language == "pl" else lowered))
 
 
-def written(row: dict[str, str]) -> int:
+def written(row: Row) -> int:
     """Syllables of the sentence of a manifest's row; 0 where it has none, or a language whose spelling does not tell them."""
-    language = row.get("language") or ""
-    return syllables(row.get("sentence") or "", language) if language in VOWELS else 0
+    language = row["language"].casefold()
+    return syllables(row["sentence"], language) if language in VOWELS else 0
 
 
 def counted(sound: Sound) -> int:
@@ -54,21 +55,20 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--every", type=whole("--every"), default=1, metavar="N", help="only every Nth clip")
     args = parser.parse_args(argv)
-    try:
-        with args.manifest.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("path") and written(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read the manifest {args.manifest} ({error}); expected a CSV file") from error
+    rows = [row for _, row in read_rows(args.manifest, ("path", "language", "sentence")) if row["path"] and written(row)]
     if not rows:
         raise UserError(f"{args.manifest} has no rows with a sentence in one of the languages {', '.join(VOWELS)}")
-    pairs: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    pairs, skipped = defaultdict[str, list[tuple[int, int]]](list), Skipped()
     for row in rows[:: args.every]:
         try:
             heard = counted(decode(args.manifest.parent / row["path"]))
         except UserError as error:
-            Console(stderr=True).print(f"skipped: {error}")
+            skipped.add(str(error))
             continue
-        pairs[row.get("corpus") or ""].append((heard, written(row)))
+        pairs[row.get("corpus", "")].append((heard, written(row)))
+    skipped.tell()
+    if not pairs:
+        raise UserError(f"none of the {skipped.count} recordings of {args.manifest} could be used; see the reasons above")
     table = Table("corpus", "clips", "heard / written", "mean error of a clip", "correlation")
     for corpus, found in sorted(pairs.items()):
         heard_of, read = np.array(found, float).T

@@ -20,12 +20,13 @@ from engine.choose import open_backend
 from models.errors import exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
 from models.expression.paths import ExpressionPaths
-from models.files import make_folder, written_beside
+from models.files import written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.measure import Detector, Fer
 from models.labels import EMOTIONS
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
+from tools.figures_file import check_json
 from tools.ranges import whole
 
 SIDE: Final = 256  # pixels of the pictures that are judged
@@ -40,6 +41,7 @@ Floats = NDArray[np.float64]
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    check_json(options.json)
     torch.set_num_threads(1)
     detect, fer = Detector(options.networks), Fer(options.networks)
     generator = chosen_generator(options)
@@ -63,7 +65,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _write(path: Path, curves: Mapping[str, Floats], strengths: Sequence[float]) -> None:
     """After every face, so that a long run can be looked at."""
-    make_folder(path.parent)
     summary = figures(np.array(list(curves.values())), strengths)
     walked = {name: np.round(curve, 4).tolist() for name, curve in curves.items()}
     with written_beside(path) as beside:

@@ -13,7 +13,6 @@ EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see tools/emotio
 
 import argparse
 import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +37,9 @@ from tools.adapt_encoder import VoiceBatches, adapt
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, whole
+from tools.training_curves import curves_in, no_curve
 
 _BATCH: Final = 256
 MODES: Final = {"stranger": 0.0, "known": 60.0}
@@ -47,13 +48,22 @@ _LEARNING_RATE: Final = 1e-3
 _AVERAGE: Final = 0.998  # of the weights, per step
 _SHIFT_OF_OTHERS: Final = 0.7
 """How far an emotion moves a voice that an adapted encoder has not learnt from, beside those it has: measured on the folds."""
+_CURVE_STEPS: Final = 50  # between the points of a curve
 _WARM_UP: Final = 100  # steps; a quarter of a very short training
 
 Floats = NDArray[np.float32]
 
 
-def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tell: Callable[[int, int], None]) -> EmotionNetwork:
-    """A network trained on the clips `among`; the average of its weights over the last steps."""
+def train(
+    study: Study,
+    among: NDArray[np.int64],
+    n_samples: int,
+    seed: int,
+    tell: Callable[[int, int], None],
+    curve: Callable[[int, float], None] = lambda step, loss: None,
+) -> EmotionNetwork:
+    """A network trained on the clips `among`; the average of its weights over the last steps. `tell` hears how many of how many
+    steps are done, `curve` the loss at every fiftieth."""
     torch.manual_seed(seed)
     network, average = EmotionNetwork(), EmotionNetwork()
     mean, std = study.examples.statistics(among)
@@ -73,8 +83,9 @@ def train(study: Study, among: NDArray[np.int64], n_samples: int, seed: int, tel
         verdict = network(batch.embedding, batch.centre, batch.known)
         loss = emotion_loss(verdict, batch.probabilities, batch.intensity)
         descend(loss, network, optimizer, average, share_kept(step, _AVERAGE), STEEPEST)
-        if step % 50 == 0:
-            tell(step * _BATCH, n_samples)
+        if step % _CURVE_STEPS == 0:
+            curve(step, float(loss))
+        tell(step + 1, n_steps)
     return average.eval()
 
 
@@ -93,7 +104,14 @@ def trained_on(
     study: Study, name: str, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace, tell: Tell
 ) -> tuple[Trained, Study]:
     """Network and encoder trained on the clips `among`, and the study with the clips `test` as that encoder hears them."""
-    network = train(study, among, args.samples, args.seed, lambda done, n: tell(name, done, n))
+    network = train(
+        study,
+        among,
+        args.samples,
+        args.seed,
+        lambda done, n: tell(name, done, n),
+        lambda step, loss: args.curve(f"loss/{name}", step, loss),
+    )
     if args.adapt == 0:
         return Trained(network, SpeechEncoder.published(), study.examples.identity(among)), study
     batches = VoiceBatches(study.recorded, among, args.seed)
@@ -221,12 +239,16 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0)
     add_threads(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(parser)
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="FOLDER", help="write each network's loss there (needs the package tensorboard)"
+    )
     args = parser.parse_args(argv)
     if not (args.folds or args.leave_corpus_out or args.ship):
         raise UserError("nothing to do: give --folds, --leave-corpus-out or --ship")
-    for folder in (args.work, *([args.json.parent] if args.json else [])):
-        make_folder(folder)
+    make_folder(args.work)
+    check_json(args.json)
+    args.curve = curves_in(args.tensorboard) if args.tensorboard else no_curve
     torch.set_num_threads(args.threads)
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -249,9 +271,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.ship:
             ship(study, args, tell)
             console.print(f"wrote {WEIGHTS}")
-    if args.json:
-        with written_beside(args.json) as beside:
-            beside.write_text(json.dumps(figures, indent=1))
+    write_json(args.json, figures)
     return 0
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models.emotion.hearing import EXCITED, Hearing, evidence, hearing, nothing_heard
 from models.emotion.voice_activity import CHUNK, SAMPLE_RATE, SileroNetwork, VoiceActivity, speech_chunks
 from models.errors import UserError
-from models.labels import EMOTIONS, NEUTRAL
+from models.labels import EMOTIONS, NEUTRAL, emotion_called
 from models.openvino_core import openvino_core
 
 Floats = NDArray[np.float32]
@@ -32,13 +32,6 @@ WINDOW: Final = 48_000  # samples that a file with an input of any length is giv
 _SHORTEST: Final = SAMPLE_RATE // 2  # samples of a fixed input: less never holds as much speech as a whole verdict rests on
 _LONGEST: Final = 10 * SAMPLE_RATE
 _OUTPUTS: Final = ("logits", "probabilities")
-_SYNONYMS: Final = {
-    "angry": ("angry", "anger", "ang", "angriness"),
-    "neutral": ("neutral", "neutrality", "neu", "calm"),
-    "fear": ("fear", "fearful", "fea", "afraid", "scared"),
-    "happy": ("happy", "happiness", "hap", "joy", "joyful"),
-    "sad": ("sad", "sadness"),
-}
 _KEYS: Final = ("labels", "id2label", "output", "normalise", "meaning")
 
 
@@ -177,17 +170,17 @@ def meanings(facts: dict[str, Any], path: Path) -> NDArray[np.int64]:
         labels = [numbered.get(str(i)) for i in range(len(numbered))]
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
         raise UserError(f'the labels of {path} should be a list of names, got {labels!r}; write "labels": ["angry", "neutral"]')
-    if not isinstance(own, dict) or not all(label in labels and meant in EMOTIONS for label, meant in own.items()):
+    if not isinstance(own, dict) or not all(label in labels and emotion in EMOTIONS for label, emotion in own.items()):
         raise UserError(f'"meaning" of {path} should give labels of its own one of {", ".join(EMOTIONS)}; got {own!r}')
     if not isinstance(facts.get("normalise", False), bool):
         raise UserError(f'"normalise" of {path} is {facts["normalise"]!r}, expected true or false')
     if facts.get("output", "logits") not in _OUTPUTS:
         raise UserError(f'"output" of {path} is {facts["output"]!r}, expected one of {", ".join(_OUTPUTS)}')
-    known = {name: emotion for emotion, names in _SYNONYMS.items() for name in names} | {k.lower(): v for k, v in own.items()}
-    found = [known.get(label.lower()) for label in labels]
-    if len(set(found) - {None, "neutral"}) < 2:
+    meant = {label.lower(): EMOTIONS.index(emotion) for label, emotion in own.items()}
+    found = [meant.get(label.lower(), emotion_called(label)) for label in labels]
+    if len(set(found) - {None, NEUTRAL}) < 2:
         raise UserError(
             f"the labels of {path} ({', '.join(labels)}) mean fewer than two of {', '.join(EMOTIONS)} beside neutral; "
             'say what they mean: "meaning": {"label": "happy"}'
         )
-    return np.array([NEUTRAL if name is None else EMOTIONS.index(name) for name in found], np.int64)
+    return np.array([NEUTRAL if number is None else number for number in found], np.int64)

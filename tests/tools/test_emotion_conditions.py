@@ -10,6 +10,7 @@ from models.emotion.classifier import EmotionClassifier
 from models.errors import UserError
 from tools.emotion_conditions import CONDITIONS, NO_VOICE, gain, opus, telephone
 from tools.evaluate_emotion import made_up, no_voice, recorded
+from tools.skipped import Skipped
 
 RATE = 16_000
 
@@ -84,11 +85,11 @@ def test_recordings_of_what_is_no_speech_are_heard_folder_by_folder(tmp_path: Pa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write_wav(tmp_path / name, turn(0)[: 3 * RATE] if "voice" in name else 0.1 * np.sin(np.arange(second * RATE) / 40))
     write_wav(tmp_path / "of no kind.wav", np.zeros(RATE))
-    found = no_voice(EmotionClassifier.load(), recorded(tmp_path))
+    found = no_voice(EmotionClassifier.load(), recorded(tmp_path, Skipped()))
     assert set(found) == {"hum", "voice"}
     assert found["hum"]["speaking"] < found["voice"]["speaking"]
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no folders of recordings"):
-        recorded(tmp_path)
+        recorded(tmp_path, Skipped())

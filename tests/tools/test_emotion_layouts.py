@@ -8,7 +8,7 @@ import shared_data
 from models.errors import UserError
 from models.labels import EMOTIONS
 from tools.emotion_corpus import read_corpus
-from tools.emotion_layouts import Named, named
+from tools.emotion_layouts import Named, read_names
 
 CLIPS = [
     ("Actor_12/03-01-05-02-01-01-12.wav", "ravdess", "ravdess_12", "angry", "strong"),
@@ -56,12 +56,30 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_layout_is_read_and_nothing_else(folder: Path) -> None:
     expected = {Named(folder / name, *rest) for name, *rest in CLIPS}
-    assert set(named(folder)) == expected
+    found, skipped = read_names(folder)
+    assert set(found) == expected
+    assert skipped.count == sum(not name.endswith((".mp4", ".txt")) for name in NO_CLIPS)
+
+
+def test_what_is_left_out_is_counted_by_its_label(tmp_path: Path) -> None:
+    for name in ("disgusted/level_1/001", "disgusted/level_1/002", "contempt/level_2/001", "sad/level_2/001"):
+        path = tmp_path / "M003" / "audio" / f"{name}.m4a"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "my holiday.wav").touch()
+    clips, skipped = read_corpus(tmp_path)
+    assert len(clips) == 1 and skipped.count == 4
+    mead, strange = skipped.lines
+    assert mead == "mead: clips of none of the five emotions: 1 of contempt, 2 of disgusted"
+    assert strange.startswith("1 sounds are named as in no known corpus") and "my holiday.wav" in strange
+    with pytest.raises(UserError, match="1 of contempt"):
+        read_corpus(tmp_path / "M003" / "audio" / "contempt" / "level_2")
 
 
 def test_a_folder_of_one_corpus_needs_no_manifest(folder: Path) -> None:
-    clips, complaints = read_corpus(folder / "M003")
-    assert not complaints and [clip.corpus for clip in clips] == ["mead", "mead"]
+    clips, skipped = read_corpus(folder / "M003")
+    assert skipped.lines == ["mead: clips of none of the five emotions: 1 of contempt"]
+    assert [clip.corpus for clip in clips] == ["mead", "mead"]
     assert [(EMOTIONS[clip.emotion], clip.intensity) for clip in clips] == [("angry", 1), ("sad", -1)]
 
 
@@ -72,7 +90,9 @@ def test_a_manifest_comes_before_names(folder: Path) -> None:
 
 
 def test_a_folder_of_something_else_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"neither manifest\.csv nor clips named as in crema_d, emodb, emovo, mead"):
+    with pytest.raises(
+        UserError, match=r"neither manifest\.csv nor clips of the five emotions named as in crema_d, emodb, emovo"
+    ):
         read_corpus(tmp_path)
 
 
@@ -82,7 +102,7 @@ def test_names_say_what_the_manifest_says() -> None:
     data = shared_data.SPEECH.resolve()
     by_manifest = {clip.path: clip for clip in read_corpus(data)[0]}
     for corpus in ("ravdess", "ravdess_song", "emodb", "nemo"):
-        found = list(named(data / corpus))
+        found, _ = read_names(data / corpus)
         assert len(found) == sum(clip.corpus == corpus for clip in by_manifest.values())
         voices = {}
         for clip in found:

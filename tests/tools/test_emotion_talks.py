@@ -11,6 +11,7 @@ from realtime.values import Heard
 from tools import emotion_talks
 from tools.emotion_corpus import Clip
 from tools.emotion_talks import AFTER, BEFORE, Talk, change_figures, steady_figures, time_to_label
+from tools.skipped import Skipped
 
 ANGRY, SAD = EMOTIONS.index("angry"), EMOTIONS.index("sad")
 AT_ONCE = Expression(attack=0.0, release=0.0)
@@ -74,7 +75,7 @@ def clips(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
 
 
 def test_talks_change_where_they_say(clips: list[Clip]) -> None:
-    talks = list(emotion_talks.changes(clips, 4))
+    talks = list(emotion_talks.changes(clips, 4, Skipped()))
     assert [found.emotion for found in talks] == [ANGRY, SAD, ANGRY, SAD]
     for found in talks:
         assert found.before != found.emotion and found.onset == pytest.approx(BEFORE)
@@ -85,6 +86,6 @@ def test_talks_change_where_they_say(clips: list[Clip]) -> None:
 
 
 def test_steady_talk_is_of_one_emotion(clips: list[Clip]) -> None:
-    talks = list(emotion_talks.steady(clips))
+    talks = list(emotion_talks.steady(clips, Skipped()))
     assert {found.emotion for found in talks} == {ANGRY, SAD}
     assert all(len(found.sound) == emotion_talks.STEADY * 16_000 for found in talks)

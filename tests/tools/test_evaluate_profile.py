@@ -3,9 +3,11 @@
 import argparse
 import operator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from voices import write_wav
 
 from models.errors import UserError
 from models.labels import EMOTIONS
@@ -51,15 +53,43 @@ def test_a_folder_is_read_as_its_manifest_is_texts_included(tmp_path: Path, monk
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     heard: list[tuple[Voice, Voice | None]] = []
 
-    def unheard(prepare: object, work: object, pairs: list[tuple[Voice, Voice | None]], *rest: object) -> list[list[Answer]]:
+    def unheard(
+        prepare: object, work: object, pairs: list[tuple[Voice, Voice | None]], *rest: object
+    ) -> list[tuple[list[Answer], list[str]]]:
         heard.extend(pairs)
-        return [[Answer("none", "ada", "one", 0, np.eye(5)[0])]]
+        return [([Answer("none", "ada", "one", 0, np.eye(5)[0])], ["damaged.wav"])]
 
     monkeypatch.setattr(evaluate_profile, "spread", unheard)
     monkeypatch.chdir(tmp_path)
     assert evaluate_profile.main(["--manifest", place, "--corpora", "one", "--other-texts", "--json", "new/out.json"]) == 0
     assert (tmp_path / "new" / "out.json").exists()
     assert [(voice.name, other.name) for voice, other in heard if other] == [("ada", "bob"), ("bob", "ada")]
+
+
+def test_recordings_that_cannot_be_read_are_named_and_the_others_are_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        embed = None
+
+        def adopt(self, *profiles: object) -> None: ...
+
+    def enrolled(classifier: object, recordings: list[object]) -> object:
+        assert len(recordings) == 1
+        return object()
+
+    class All(Networks):
+        def of(self, clip: Clip) -> Deaf:  # type: ignore[override]
+            return Deaf()
+
+    write_wav(tmp_path / "whole.wav", np.zeros(1600))
+    (tmp_path / "damaged.wav").write_text("this is no sound")
+    clips = [Clip(tmp_path / name, "one", "ada", 0) for name in ("damaged.wav", "whole.wav")]
+    monkeypatch.setattr(evaluate_profile, "enrol", enrolled)
+    monkeypatch.setattr(evaluate_profile, "hear", lambda classifier, sound: SimpleNamespace(probabilities=np.eye(5)[0]))
+    answers, complaints = evaluate_profile.Judge(All(clips, options())).answers(Voice("ada", "one", clips, clips, clips), None)
+    assert [answer.kind for answer in answers] == ["none", "plain", "guided"]
+    assert complaints and all("damaged.wav" in complaint for complaint in complaints)
 
 
 def test_gains_are_against_the_same_speaker_without_a_profile() -> None:

@@ -30,7 +30,7 @@ def test_some_clips_of_some_voices_of_every_spoken_corpus() -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two turns of the bundled voice, by one speaker of one corpus."""
+    """Two turns of the bundled voice, by one speaker of one corpus, and a file that is no sound."""
     rows = ["path,corpus,speaker,emotion"]
     for number in (0, 3):
         name = EMOTIONS[number]
@@ -38,11 +38,15 @@ def data(tmp_path: Path) -> Path:
             file.setparams((1, 2, 16_000, 0, "NONE", ""))
             file.writeframes((turn(number)[:32_000].clip(-1, 1) * 32_767).astype("<i2").tobytes())
         rows.append(f"{name}.wav,own,ada,{name}")
+    (tmp_path / "damaged.wav").write_text("this is no sound")
+    rows.insert(1, "damaged.wav,own,ada,sad")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     return tmp_path
 
 
-def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(data: Path) -> None:
+def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.manual_seed(0)
     (data / "work" / "runs").mkdir(parents=True)
     Trained(EmotionNetwork(), SpeechEncoder(), VoiceIdentity()).save(data / "work" / "runs" / "without-own.safetensors")
@@ -50,7 +54,8 @@ def test_every_condition_is_heard_by_the_network_that_does_not_know_the_voice(da
     words = ["--data", str(data), "--work", str(data / "work"), "--strangers", "corpora", "--json", str(out)]
     assert evaluate_robustness.main(words) == 0
     found = json.loads(out.read_text())
-    assert found["clips"] == 2 and set(found) == {"clips", "corpora, stranger", "corpora, known"}
+    assert found["clips"] == 2 and set(found) == {"clips", "skipped", "corpora, stranger", "corpora, known"}
+    assert len(found["skipped"]) == 1 and capsys.readouterr().err.count("skipped: cannot decode") == 1
     for rows in (found["corpora, stranger"], found["corpora, known"]):
         assert set(rows) == {"as it is", *CONDITIONS}
         assert all(np.isclose(rows["as it is"]["mean"] - row["mean"], row["lost"]) for row in rows.values())

@@ -38,14 +38,17 @@ def test_every_syllable_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    "manifest",
+    ("manifest", "says"),
     [
-        "path,corpus,language,sentence\na.wav,one,en,hello\n",
-        "path,language,sentence\na.wav,pl,b12\n",
-        "language,sentence\npl,tak\n",
+        ("path,corpus,language,sentence\na.wav,one,en,hello\n", "no rows with a sentence in one of the languages pl, tr"),
+        ("path,language,sentence\na.wav,pl,b12\n", "no rows with a sentence in one of the languages pl, tr"),
+        ("language,sentence\npl,tak\n", "lacks the columns path"),
+        ("path,language,sentence\nnowhere.wav,pl,tak\n", "none of the 1 recordings of"),
     ],
 )
-def test_a_manifest_without_texts_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: str) -> None:
+def test_a_manifest_without_texts_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: str, says: str
+) -> None:
     (tmp_path / "manifest.csv").write_text(manifest)
     assert evaluate_speech_rate.main(["--manifest", str(tmp_path / "manifest.csv")]) == 2
-    assert "no rows with a sentence in one of the languages pl, tr" in capsys.readouterr().err
+    assert says in capsys.readouterr().err

@@ -55,9 +55,38 @@ def everything_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bad_rows_are_named_and_do_not_stop_it(corpus: Path) -> None:
-    clips, complaints = read_manifest(corpus / "manifest.csv")
-    assert len(clips) == 60
-    assert len(complaints) == 2 and "nowhere.wav" in complaints[0] and "bored" in complaints[1]
+    clips, skipped = read_manifest(corpus / "manifest.csv")
+    assert len(clips) == 60 and skipped.count == 2
+    nowhere, bored = skipped.lines
+    assert "nowhere.wav" in nowhere and "bored" in bored
+
+
+def test_paths_that_no_system_takes_are_rows_that_are_skipped(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", buzz(0, 0, 0.2))
+    rows = ["path,corpus,speaker,emotion", f"{'x' * 3000}.wav,one,s,sad", "a\0b.wav,one,s,sad", "a.wav,one,s,sad"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    clips, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert [clip.path.name for clip in clips] == ["a.wav"] and skipped.count == 2
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_manifests_are_read_as_other_programs_write_them(tmp_path: Path, delimiter: str) -> None:
+    """A spreadsheet's byte order mark and separators; names in any case, with spaces; usual words for the emotions."""
+    words = ["Anger", " CALM ", "fearful", "Joy", "sadness"]
+    rows = [["Path", " Corpus", "SPEAKER ", "Emotion", "Intensity"]]
+    for number, word in enumerate(words):
+        write_wav(tmp_path / f"{number}.wav", buzz(0, 0, 0.1))
+        rows.append([f" {number}.wav", "one ", " s", word, "Strong"])
+    (tmp_path / "manifest.csv").write_text("\n".join(map(delimiter.join, rows)), encoding="utf-8-sig")
+    clips, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert not skipped.count and [EMOTIONS[clip.emotion] for clip in clips] == list(EMOTIONS)
+    assert {(clip.corpus, clip.speaker, clip.intensity) for clip in clips} == {("one", "s", 1)}
+
+
+def test_the_words_that_are_accepted_are_said_once(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s,bored\nb.wav,one,s,proud\n")
+    _, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert "\n".join(skipped.lines).count("angry, neutral, fear, happy, sad") == 1
 
 
 def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -> None:
@@ -107,8 +136,8 @@ def test_what_listeners_heard_is_half_of_the_label(tmp_path: Path) -> None:
         write_wav(tmp_path / f"{number}.wav", buzz(0, 0, 0.2))
         rows.append(f"{number}.wav,one,s,angry,{votes}")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
-    clips, complaints = read_manifest(tmp_path / "manifest.csv")
-    assert not complaints and [clip.votes for clip in clips] == [None, (1, 0, 0, 3, 0), None, None, None, None, None]
+    clips, skipped = read_manifest(tmp_path / "manifest.csv")
+    assert not skipped.count and [clip.votes for clip in clips] == [None, (1, 0, 0, 3, 0), None, None, None, None, None]
     assert emotion_embeddings._label(clips[0]).tolist() == [1, 0, 0, 0, 0]
     assert emotion_embeddings._label(clips[1]).tolist() == [0.625, 0, 0, 0.375, 0]
 
@@ -117,6 +146,14 @@ def test_a_folder_of_which_nothing_can_be_used_is_one_line(tmp_path: Path, capsy
     (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\nnowhere.wav,one,s,sad\n")
     assert train_emotion.main(["--data", str(tmp_path), "--work", str(tmp_path / "work"), "--folds"]) == 2
     assert "error: none of the 1 rows of" in capsys.readouterr().err
+
+
+def test_a_folder_of_which_nothing_is_sound_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.wav").write_text("this is no sound")
+    (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s,sad\n")
+    assert train_emotion.main(["--data", str(tmp_path), "--work", str(tmp_path / "work"), "--folds"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "none of the 1 recordings can be used" in error and "a.wav" in error
 
 
 def test_no_speaker_is_in_two_folds(corpus: Path) -> None:
@@ -149,6 +186,45 @@ def test_features_are_computed_once(corpus: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(emotion_corpus, "decode", lambda path: pytest.fail("decoded again"))
     again = FeatureCache(clips, tmp_path, lambda what, done: None).copy(1)
     assert np.array_equal(first.frames, again.frames)
+
+
+def test_sounds_that_cannot_be_read_are_named_and_training_goes_on_without(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (corpus / "manifest.csv").read_text().splitlines()[:21]
+    (corpus / "damaged.csv").write_text("\n".join([rows[0], "text.wav,one,s0,sad", *rows[1:]]))
+    (corpus / "whole.csv").write_text("\n".join(rows))
+    study = emotion_study.prepare([corpus / "damaged.csv"], tmp_path, 2, lambda *_: None)
+    assert len(study.clips) == 20 and capsys.readouterr().err.count("skipped: cannot decode") == 1
+    again = emotion_study.prepare([corpus / "damaged.csv"], tmp_path, 2, lambda *_: None)
+    assert again.clips == study.clips and capsys.readouterr().err.count("skipped: cannot decode") == 1
+    same = emotion_study.prepare([corpus / "whole.csv"], tmp_path, 1, lambda *_: None)
+    assert np.array_equal(same.recorded[0].copies[0].frames, study.recorded[0].copies[0].frames)
+
+
+def test_progress_of_every_folder_goes_to_its_end(corpus: Path, tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        told.setdefault(what, []).append((done, total))
+
+    rows = (corpus / "manifest.csv").read_text().splitlines()
+    (corpus / "some.csv").write_text("\n".join(rows[:11]))
+    (corpus / "others.csv").write_text("\n".join([rows[0], *rows[11:41]]))
+    study = emotion_study.prepare([corpus / "some.csv", corpus / "others.csv"], tmp_path, 1, tell)
+    train_emotion.train(study, np.arange(40), 512, 0, lambda done, total: tell("network", done, total))
+    assert {"some.csv: vectors of test", "others.csv: vectors of test", "network"} <= told.keys()
+    for steps in told.values():
+        assert steps == sorted(steps) and len({total for _, total in steps}) == 1
+        assert steps[-1][0] == steps[-1][1]
+
+
+def test_sounds_shorter_than_any_window_are_no_fault(tmp_path: Path) -> None:
+    for name, n in (("a", 50), ("b", 600)):
+        write_wav(tmp_path / f"{name}.wav", np.zeros(n))
+    clips = [Clip(tmp_path / f"{name}.wav", "one", "s", 0) for name in "ab"]
+    copy = FeatureCache(clips, tmp_path / "cache", lambda what, done: None).copy(0)
+    assert len(copy.offsets) == 3 and np.isfinite(copy.frames).all()
 
 
 def test_padding_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,9 +287,10 @@ def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
-        (None, "holds neither manifest.csv nor clips named as in"),
+        (None, "holds neither manifest.csv nor clips of the five emotions named as in"),
         ("a,b\n1,2\n", "lacks the columns path"),
         ("", "lacks the columns"),
+        ("path,corpus,speaker,emotion\n", "has no rows"),
         ("\0", ""),
     ],
 )
