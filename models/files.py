@@ -54,6 +54,13 @@ def check_place(file: Path, what: str) -> None:
         raise UserError(f"{what} {file} can't be written; name a file in a folder you may write to")
 
 
+def make_place(file: Path | None, what: str) -> None:
+    """As `check_place`, the folder made if need be; nothing where no file is wanted."""
+    if file is not None:
+        make_folder(file.parent)
+        check_place(file, what)
+
+
 @contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A file to write to, which becomes `path` when the block ends well, and vanishes when it does not."""

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from models.errors import UserError
 from models.stylegan.converted import load_generator
 from models.stylegan.default import load_default_generator
 from models.stylegan.generator import Generator
@@ -21,4 +22,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen_generator(options: argparse.Namespace) -> Generator:
     """What `add_options`' options ask for. Raises `UserError` as `load_generator` and `load_default_generator`."""
+    if options.label is not None and not options.generator:
+        raise UserError("--label chooses a class of a generator of your own, and none is named; name it with --generator")
     return load_generator(options.generator, options.label) if options.generator else load_default_generator()

@@ -80,7 +80,7 @@ def hear(classifier: Listener, sound: Sound) -> Heard:
     weights = np.minimum(np.arange(1, len(spoken) + 1), EmotionClassifier.WINDOW // HOP) ** 8.0
     probabilities = np.average([hearing.probabilities for hearing in spoken], axis=0, weights=weights)
     arousal = np.average([hearing.arousal for hearing in spoken], weights=weights)
-    plain_mean = np.stack([hearing.probabilities for hearing, _ in heard]).mean(0, dtype=np.float64)
+    plain_mean = np.stack([hearing.probabilities for hearing in spoken]).mean(0, dtype=np.float64)
     return Heard(probabilities / probabilities.sum(), float(arousal), times, plain_mean)
 
 

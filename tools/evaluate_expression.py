@@ -6,7 +6,6 @@ compares ways to make expressions (`tools/judged_faces.py`).
 """
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,19 +16,20 @@ import numpy as np
 import torch
 
 from engine.drawn import quick_generator
-from models.errors import exit_on_user_error
+from models.errors import UserError, exit_on_user_error, one_line
 from models.expression.directions import TURNS
 from models.expression.goals import RIG_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.expression.typical import Typicality
-from models.files import check_place, make_folder, written_beside
+from models.files import make_place
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
 from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
+from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, real, whole
 from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
@@ -43,44 +43,61 @@ TILE_SIDE: Final = 256  # pixels on the sheet
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    for file in (options.json, options.sheet):
-        if file is not None:
-            make_folder(file.parent)
-            check_place(file, "the judgement")
+    check_json(options.json)
+    make_place(options.sheet, "the contact sheet")
     judge = Judge(options.networks)
     generator = quick_generator(chosen_generator(options))
     chosen = list(judged_faces.judged_faces(generator, options))
+    asked = len(chosen)
 
     rows: list[dict[str, Any]] = []
     sheet: dict[str, list[list[Picture]]] = {}
     effects: dict[str, list[dict[str, float]]] = {control: [] for control in CONTROLS}
-    for face in chosen:
-        start = EMOTIONS[int(judge.read(_as_it_comes(generator, face.name)).fer.argmax())]
-        readings = [judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE)) for emotion in EMOTIONS]
+    result = {"made by": options.made_by, "strength": options.strength, "summary": {}, "faces": rows}
+    for face in list(chosen):
+        try:
+            start = EMOTIONS[int(judge.read(_as_it_comes(generator, face.name)).fer.argmax())]
+            readings = _read(judge, generator, face, options.strength)
+            with_rig = {control: _read(judge, generator, face, options.strength, control) for control in CONTROLS if options.rig}
+        except UserError as error:
+            print(one_line(f"{face.name} is left out: {error}"), file=sys.stderr)
+            chosen.remove(face)
+            continue
         changes = [change(readings[NEUTRAL], reading) for reading in readings]
         rows += [_row(face, start, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
         sheet[face.name] = [[_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]]
-        if options.rig:
-            for control in CONTROLS:
-                on_top = [
-                    judge.read(draw(generator, face, emotion, options.strength, MEASURED_SIDE, {control: 1.0}))
-                    for emotion in EMOTIONS
-                ]
-                sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
-                effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
+        for control, on_top in with_rig.items():
+            sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
+            effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
+        write_json(options.json, result)  # after every face, so that a long run can be looked at
         print(f"{face.name} judged", file=sys.stderr)
+    if not chosen:
+        raise UserError("none of these faces could be judged, see above: name others with --faces seed:N")
     figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": distances(chosen, Typicality.drawn_by(generator))}
     if options.rig:
         figures |= {f"rig {control}": mean_of(moved) for control, moved in effects.items()}
-    result = {"made by": options.made_by, "strength": options.strength, "summary": figures, "faces": rows}
+    write_json(options.json, result | {"summary": figures})
     _print(figures)
     if options.sheet is not None:
         shown = worst(rows, options.worst) if options.worst else list(sheet)
         tiles = [np.concatenate(row, axis=1) for name in shown for row in sheet[name]]
         write_picture(options.sheet, np.concatenate(tiles))
-    if options.json is not None:
-        with written_beside(options.json) as beside:
-            beside.write_text(json.dumps(result, indent=1) + "\n")
+    if left_out := asked - len(chosen):
+        raise UserError(f"{left_out} of {asked} faces could not be judged, see above: the figures are of the others")
+
+
+def _read(
+    judge: Judge, generator: Generator, face: ExpressionPaths, strength: float, control: str | None = None
+) -> list[Reading]:
+    """All emotions of a face, one control of its rig on top. Raises `UserError` naming the picture in which no face is seen."""
+    readings = []
+    for emotion in EMOTIONS:
+        try:
+            rig = None if control is None else {control: 1.0}
+            readings.append(judge.read(draw(generator, face, emotion, strength, MEASURED_SIDE, rig)))
+        except UserError as error:
+            raise UserError(f"{emotion}{f' with {control}' if control else ''}: {error}") from error
+    return readings
 
 
 def _as_it_comes(generator: Generator, name: str) -> Picture:
@@ -125,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, and measure what it moves"
     )
     parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
-    parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures")
+    add_json(parser)
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
     parser.add_argument("--worst", type=whole("--worst", 0), default=0, metavar="N", help="only the N worst faces on the sheet")
     add_threads(parser)

@@ -19,6 +19,7 @@ from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
 from models.expression.preview import as_bytes, full_picture
+from models.files import make_place
 from models.judge.crops import Picture, resize
 from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS
@@ -35,6 +36,7 @@ TILE_SIDE: Final = 192  # pixels on the sheet
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    make_place(options.sheet, "the contact sheet")
     torch.set_num_threads(1)
     judge, generator = Judge(options.networks), quick_generator(chosen_generator(options))
     changes: dict[str, list[Change]] = {}

@@ -12,10 +12,12 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from models.errors import UserError, exit_on_user_error
 from models.judge.crops import Picture
@@ -39,9 +41,18 @@ class Photograph(NamedTuple):
     blendshapes: Shapes
 
 
+class Drawn(TypedDict):
+    """A judged picture, as far as it is looked at here."""
+
+    face: str
+    emotion: str
+    blendshapes: dict[str, float]
+
+
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    rows = None if options.drawn is None else _drawn(options.drawn)
     judge = Judge(options.networks)
     photographs = [read(judge, options.photos / row["file"], row) for row in wanted(options.photos / "photos.csv")]
     print(f"{len(photographs)} faces on photographs")
@@ -49,9 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"labelled {label:8} fer agrees on {right} of {count}")
     shapes = [photograph.blendshapes for photograph in photographs]
     print(f"left and right differ on photographs: {_shown(symmetry(shapes))}")
-    if options.drawn is None:
+    if rows is None:
         return
-    rows = _drawn(options.drawn)
     neutral = {row["face"]: row["blendshapes"] for row in rows if row["emotion"] == EMOTIONS[NEUTRAL]}
     moved = [row for row in rows if row["emotion"] != EMOTIONS[NEUTRAL]]
     print(f"left and right differ, drawn at rest: {_shown(symmetry(list(neutral.values())))}")
@@ -138,11 +148,16 @@ def _opened(file: Path) -> Picture:
     return np.ascontiguousarray(picture[..., ::-1], np.uint8)
 
 
-def _drawn(file: Path) -> list[dict[str, Any]]:
+def _drawn(file: Path) -> list[Drawn]:
     try:
-        rows: list[dict[str, Any]] = json.loads(file.read_text())["faces"]
-    except (OSError, ValueError, KeyError) as error:
+        rows = TypeAdapter(list[Drawn]).validate_python(json.loads(file.read_text())["faces"])
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a ValidationError is a ValueError
         raise UserError(f"judged faces were expected in {file}: make it with tools.evaluate_expression --json") from error
+    at_rest, moved = ({row["face"] for row in rows if (row["emotion"] == EMOTIONS[NEUTRAL]) == rest} for rest in (True, False))
+    if not moved or moved - at_rest:
+        raise UserError(
+            f"faces judged at rest and in emotions were expected in {file}: make it with tools.evaluate_expression --json"
+        )
     return rows
 
 

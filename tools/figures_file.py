@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.files import check_place, make_folder, written_beside
+from models.files import make_place, written_beside
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +15,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def check_json(file: Path | None) -> None:
     """Make its folder if need be. Raises UserError where it can't be written; nothing where none is wanted."""
-    if file is not None:
-        make_folder(file.parent)
-        check_place(file, "the file of the figures")
+    make_place(file, "the file of the figures")
 
 
 def write_json(file: Path | None, figures: dict[str, Any]) -> None:

@@ -41,7 +41,8 @@ def judged_faces(generator: Generator, options: argparse.Namespace) -> Iterator[
     file = options.paths or (None if options.generator else FACES_FILE)
     found = {} if file is None else load_paths(file, generator.graph_hash)
     if not (options.faces or found):
-        raise UserError("faces of an own generator to judge were expected, none are named: give --faces seed:N or --paths FILE")
+        place = f"{file} holds none" if file else "of an own generator none are at hand"
+        raise UserError(f"faces to judge were expected, {place}: give --faces seed:N, or --paths FILE with some")
     for seed in seeds_of(options.faces or ",".join(found)):
         yield _made(generator, found, seed, options.made_by)
 

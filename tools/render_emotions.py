@@ -36,11 +36,13 @@ from tools.search_directions import seeds_of
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    seeds = seeds_of(options.face)
+    make_folder(options.out)
     torch.set_num_threads(options.threads)
     generator = chosen_generator(options)
     file = options.paths or (None if options.generator else FACES_FILE)
     faces = {} if file is None else load_paths(file, generator.graph_hash)
-    for seed in seeds_of(options.face):
+    for seed in seeds:
         face = paths_of(generator, faces, seed)
         if face.name not in faces and not options.as_predicted:
             face = as_shown(generator, face)

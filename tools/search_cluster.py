@@ -33,10 +33,9 @@ Source = tuple[Path | None, int | None]
 
 def searched_on_ray(
     address: str, seeds: Sequence[int], networks: Path | None, predictor_file: Path | None, source: Source
-) -> Iterator[ExpressionPaths]:
-    """The paths of the faces `seed:N`, each as soon as it is found; the same ones that `find_paths` finds here.
-
-    Raises `UserError` where Ray is missing or can't be reached, and what `find_paths` raises.
+) -> Iterator[tuple[int, ExpressionPaths | UserError]]:
+    """Seeds and the paths of the faces `seed:N`, each as soon as it is found, the same ones that `find_paths` finds here; or why
+    there are none. Raises `UserError` where Ray is missing or can't be reached.
     """
     if importlib.util.find_spec("ray") is None:
         raise UserError("a search on a cluster needs the package ray, it is not installed: pip install 'ray>=2.60'")
@@ -59,10 +58,6 @@ def searched_on_ray(
         while waiting:
             finished, waiting = ray.wait(waiting)
             yield from ray.get(finished)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, UserError):
-            raise UserError(str(error.cause)) from error
-        raise
     finally:
         ray.shutdown()
 
@@ -78,9 +73,14 @@ def _reach(address: str) -> None:
         raise UserError(f"no Ray cluster answers at '{address}' ({error}): start one with ray start --head") from error
 
 
-def _search(seed: int, networks: Path | None, predictor_file: Path | None, source: Source) -> ExpressionPaths:
-    generator = _generator(source)
-    return find_paths(generator, seed, _eyes(networks), predictor=known_predictor(generator, predictor_file))
+def _search(
+    seed: int, networks: Path | None, predictor_file: Path | None, source: Source
+) -> tuple[int, ExpressionPaths | UserError]:
+    try:
+        generator = _generator(source)
+        return seed, find_paths(generator, seed, _eyes(networks), predictor=known_predictor(generator, predictor_file))
+    except UserError as error:  # raised, it would end the others
+        return seed, error
 
 
 _eyes = cache(open_eyes)

@@ -4,7 +4,8 @@ Writes after every face and skips faces that the file already has, so it can be 
 the predictor leads (`tools/train_predictor.py`) and are steered by the networks in `--networks DIR`, or by our own student of
 them, which everybody has (`tools/train_student.py`). `--predicted` searches nothing: what is predicted is
 evened out and gets strengths of its own, about 18 s a face. `--make-directions FILE` makes attribute-level directions, where the
-predictor's training starts, from the faces in `--out` if there are any.
+predictor's training starts, from the faces in `--out`, or the shipped ones. A face that can't be searched, since its picture
+shows none to the networks, is named, and the others are searched.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.drawn import quick_generator
-from models.errors import UserError, exit_on_user_error
+from models.errors import UserError, exit_on_user_error, one_line
 from models.expression import directions
 from models.expression.bank import FACES_FILE
 from models.expression.evening import evened
@@ -24,6 +25,7 @@ from models.expression.find import find_paths, finished
 from models.expression.levels import levelled
 from models.expression.own_generator import known_predictor
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.files import make_place
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.seeds import LAST_SEED, seed_in
 from tools.chosen_generator import add_options, chosen_generator
@@ -36,16 +38,19 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if not options.faces and options.make_directions is None and not (options.even or options.knots):
         raise UserError("nothing to search: name faces with --faces seed:N, or a file with --make-directions FILE")
+    if options.out is None and (options.faces or options.even or options.knots):
+        raise UserError("a file of paths to write was expected, none is named: name one with --out FILE")
+    make_place(options.out, "the file of paths")
+    make_place(options.make_directions, "the file of directions")
     if options.predicted and options.ray:
         raise UserError("--predicted takes some seconds a face and runs here, got --ray too: leave one of them out")
     if (options.even or options.knots) and not options.out.exists():
         raise UserError(f"faces to put right were expected in {options.out}, nothing is there: name their file")
-    if options.generator and options.out == FACES_FILE:
-        raise UserError("the shipped faces are the default generator's: with --generator name another file with --out FILE")
     torch.set_num_threads(options.threads)
     wanted = seeds_of(options.faces) if options.faces else []
     generator = quick_generator(chosen_generator(options), "fine")
-    faces = load_paths(options.out, generator.graph_hash) if options.out.exists() else {}
+    file = options.out or (None if options.generator else FACES_FILE)
+    faces = load_paths(file, generator.graph_hash) if file and file.exists() else {}
     columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("", total=1.0)
@@ -61,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         if missing:
             print(f"steered by {check_eyes(options.networks)}", flush=True)
 
-        def one_by_one() -> Iterator[ExpressionPaths]:
+        def one_by_one() -> Iterator[tuple[int, ExpressionPaths | UserError]]:
             eyes = open_eyes(options.networks)
             known = known_predictor(generator, options.predictor)
             for seed in missing:
@@ -69,40 +74,46 @@ def main(arguments: list[str] | None = None) -> None:
                 def tell(part: float, what: str, name: str = f"seed:{seed}") -> None:
                     bars.update(bar, completed=part, description=f"{name} {what}")
 
-                if options.predicted:
-                    ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-                    yield finished(generator, known.paths(ws, f"seed:{seed}"), eyes, tell)
-                else:
-                    yield find_paths(generator, seed, eyes, tell, predictor=known)
+                try:
+                    if options.predicted:
+                        ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
+                        yield seed, finished(generator, known.paths(ws, f"seed:{seed}"), eyes, tell)
+                    else:
+                        yield seed, find_paths(generator, seed, eyes, tell, predictor=known)
+                except UserError as error:
+                    yield seed, error
 
-        def side_by_side() -> Iterator[ExpressionPaths]:
+        def side_by_side() -> Iterator[tuple[int, ExpressionPaths | UserError]]:
             found = searched_on_ray(options.ray, missing, options.networks, options.predictor, (options.generator, options.label))
             for number, face in enumerate(found, 1):
                 bars.update(bar, completed=number / len(missing), description=f"{number} of {len(missing)} faces")
                 yield face
 
-        def put_right() -> Iterator[ExpressionPaths]:
-            eyes = open_eyes(options.networks)
-            for number, (name, face) in enumerate(faces.items()):
-                bars.update(bar, completed=number / len(faces), description=name)
-                if options.even:
-                    face = evened(generator, face, eyes)
-                yield levelled(generator, face, eyes) if options.knots else face
-
         if options.even or options.knots:
-            faces = {face.name: face for face in put_right()}
-            save_paths(options.out, faces)
-            print(f"{len(faces)} faces put right: written to {options.out}", flush=True)
+            eyes = open_eyes(options.networks)
+            for number, (name, face) in enumerate(list(faces.items())):
+                bars.update(bar, completed=number / len(faces), description=name)
+                better = evened(generator, face, eyes) if options.even else face
+                faces[name] = levelled(generator, better, eyes) if options.knots else better
+                save_paths(options.out, faces)
+                print(f"{name} put right: written to {options.out}", flush=True)
         if not missing:
             return
-        for face in side_by_side() if options.ray else one_by_one():
-            faces[face.name] = face
+        failed = []
+        for seed, found in side_by_side() if options.ray else one_by_one():
+            if isinstance(found, UserError):
+                failed.append(f"seed:{seed}")
+                print(one_line(f"seed:{seed} is left out: {found}"), file=sys.stderr, flush=True)
+                continue
+            faces[found.name] = found
             save_paths(options.out, faces)
-            print(f"{face.name}: written to {options.out}", flush=True)
+            print(f"{found.name}: written to {options.out}", flush=True)
+        if failed:
+            raise UserError(f"{len(failed)} of {len(missing)} faces could not be searched ({', '.join(failed[:10])}): see above")
 
 
 def seeds_of(text: str) -> list[int]:
-    """`seed:1,seed:2` or `seed:1,2` → [1, 2]. Raises `UserError`."""
+    """`seed:1,seed:2` or `seed:1,2` → [1, 2], each once. Raises `UserError`."""
     seeds = []
     for part in text.split(","):
         seed = seed_in(part.strip().removeprefix("seed:"))
@@ -111,7 +122,7 @@ def seeds_of(text: str) -> list[int]:
                 f"a face is named seed:N with N from 0 to {LAST_SEED}, got '{part.strip()[:30]}': write for example seed:1002"
             )
         seeds.append(seed)
-    return seeds
+    return list(dict.fromkeys(seeds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--faces", metavar="seed:N[,seed:M …]", help="the faces to search")
-    add("--out", type=Path, default=FACES_FILE, metavar="FILE", help="file of paths, made or added to (%(default)s)")
+    add("--out", type=Path, metavar="FILE", help="file of paths, made or added to")
     add("--again", action="store_true", help="search faces again that the file already has")
     add("--even", action="store_true", help="only even out the file's faces: left like right, the head as it is held at rest")
     add(

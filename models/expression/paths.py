@@ -47,8 +47,9 @@ class ExpressionPaths:
 
     def __post_init__(self) -> None:
         num_ws, width = self.neutral.shape
-        if self.paths.shape[0] != len(EMOTIONS) or self.paths.ndim != 4 or self.paths.shape[2:] != (num_ws, width):
-            raise ValueError(f"paths of shape ({len(EMOTIONS)}, knots, {num_ws}, {width}) expected, got {self.paths.shape}")
+        shape = self.paths.shape
+        if len(shape) != 4 or shape[0] != len(EMOTIONS) or shape[1] < 1 or shape[2:] != (num_ws, width):
+            raise ValueError(f"paths of shape ({len(EMOTIONS)}, 1 or more, {num_ws}, {width}) expected, got {shape}")
         for name, offset in self.rig.items():
             if offset.shape != (num_ws, width):
                 raise ValueError(f"the rig's '{name}' should have shape ({num_ws}, {width}), got {offset.shape}")

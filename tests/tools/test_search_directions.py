@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.errors import UserError
 from models.expression import evening, find, levels
 from models.expression.bank import load_predictor
 from models.expression.instance_search import Walk
-from models.expression.paths import load_paths, save_paths
+from models.expression.paths import ExpressionPaths, load_paths, save_paths
 from models.labels import EMOTIONS
 from models.stylegan.default import GRAPH_HASH, load_default_generator
 from tools import search_directions
@@ -74,12 +75,52 @@ def test_faces_of_a_file_are_evened_and_keep_everything_else(
     save_paths(out, before)
     monkeypatch.setattr(search_directions, "evened", lambda _generator, face, _eyes: replace(face, neutral=face.neutral + 1))
     assert search_directions.main(["--even", "--out", str(out)]) == 0
-    assert "2 faces put right" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("put right: written to") == 2
     after = load_paths(out, GRAPH_HASH)
     assert list(after) == list(names)
     for name, face in after.items():
         assert np.allclose(face.neutral, before[name].neutral + 1, atol=0.01)
         assert np.allclose(face.paths, before[name].paths, atol=0.01)
+
+
+def test_a_face_that_can_not_be_searched_is_named_and_the_others_are_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = load_default_generator()
+
+    def find_paths(_generator: object, seed: int, *_: object, **__: object) -> ExpressionPaths:
+        if seed == 8:
+            raise UserError("a face was expected in the picture, none was found: take another face")
+        return load_predictor(GRAPH_HASH).paths(generator.broadcast(generator.code_of_seed(seed))[0].numpy(), f"seed:{seed}")
+
+    monkeypatch.setattr(search_directions, "find_paths", find_paths)
+    monkeypatch.setattr(search_directions, "open_eyes", lambda _: None)
+    monkeypatch.setattr(search_directions, "check_eyes", lambda _: "nobody")
+    out = tmp_path / "faces.safetensors"
+    assert search_directions.main(["--faces", "seed:7,seed:8,seed:9,seed:7", "--out", str(out)]) == 2
+    assert list(load_paths(out, GRAPH_HASH)) == ["seed:7", "seed:9"]
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("seed:8 is left out: a face was expected")
+    assert "1 of 3 faces could not be searched (seed:8)" in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--faces", "seed:7"], "name one with --out FILE"),
+        (["--knots"], "name one with --out FILE"),
+        (["--faces", "seed:7", "--out", "."], "it is a folder"),
+        (["--make-directions", "."], "it is a folder"),
+        (["--faces", "seed:7", "--out", "x.safetensors", "--label", "3"], "none is named; name it with --generator"),
+    ],
+)
+def test_what_can_not_be_written_is_refused_at_once(
+    arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert search_directions.main(arguments) == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_faces_to_put_right_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

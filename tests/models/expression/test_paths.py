@@ -165,5 +165,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="paths of shape"):
         ExpressionPaths(FACE.neutral, FACE.paths[:4], FACE.rig, "a", "x")
+    with pytest.raises(ValueError, match="paths of shape"):
+        ExpressionPaths(FACE.neutral, FACE.paths[:, :0], FACE.rig, "a", "x")
     with pytest.raises(ValueError, match="blink"):
         ExpressionPaths(FACE.neutral, FACE.paths, {"blink": FACE.neutral[:2]}, "a", "x")

@@ -9,7 +9,7 @@ import shared_data
 from models import carrier
 from models.errors import UserError
 from models.judge import face_mesh, networks
-from models.judge.eyes import check_eyes, open_eyes
+from models.judge.eyes import Eyes, check_eyes, open_eyes
 from models.judge.steer import PublishedNetworks
 from models.judge.student import StudentSteering
 
@@ -21,6 +21,12 @@ def test_without_a_folder_the_student_steers() -> None:
     eyes = open_eyes(None)
     assert isinstance(eyes.steering, StudentSteering)
     assert isinstance(eyes.detect, face_mesh.MeshDetector)
+
+
+@pytest.mark.parametrize("part", [-0.1, 1.1, float("nan")])
+def test_a_part_beyond_the_whole_can_not_be_trusted(part: float) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        Eyes(steering=None, detect=lambda picture: None, trusted=part)  # type: ignore[arg-type, return-value]
 
 
 def test_with_a_folder_its_networks_steer() -> None:
