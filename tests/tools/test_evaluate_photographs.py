@@ -73,8 +73,6 @@ REST = {"face": "seed:1", "emotion": "neutral", "blendshapes": {"jawOpen": 0.1}}
 @pytest.mark.parametrize(
     "content", [[], [1], {"faces": {"seed:1": [0.5]}}, {"faces": [REST]}, {"faces": [REST | {"emotion": "sad"}]}]
 )
-    "content", [[], [1], {"faces": {"seed:1": [0.5]}}, {"faces": [REST]}, {"faces": [REST | {"emotion": "sad"}]}]
-)
 def test_what_are_no_judged_faces_is_told_before_photographs_are_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object
 ) -> None:
