@@ -1,4 +1,4 @@
-"""Train what predicts a face's expressions from its code: `python -m tools.train_predictor --networks DIR --minutes 60`.
+"""Train what predicts a face's expressions from its code: `python -m tools.train_predictor --networks DIR --out FILE`.
 
 Draws one face after another (`seed:10000` on, none of them is ever judged), lets the predictor walk it to neutral and to some
 expressions, and corrects it by the gradients of the search's own objective through the generator and its 256² head
@@ -26,7 +26,7 @@ from engine.drawn import quick_generator
 from models.descent import cosine_pace
 from models.errors import UserError, exit_on_user_error
 from models.expression.amortised import FIRST_SEED, GOALS, Amortisation, Teaching, calibrated, drawn_codes
-from models.expression.bank import PREDICTOR_FILE, load_directions, load_predictor
+from models.expression.bank import load_directions, load_predictor
 from models.expression.goals import EMOTION_GOALS
 from models.expression.objective import Weights
 from models.expression.own_generator import Kept, learn
@@ -89,7 +89,9 @@ def main(arguments: list[str] | None = None) -> None:
     hold = options.hold.split(",") if options.hold else []
     if unknown := [name for name in hold if name not in HOLDABLE]:
         raise UserError(f"--hold takes {', '.join(HOLDABLE)}, got '{unknown[0]}': write for example --hold fear,sad")
-    minutes, out = MINUTES if options.minutes is None else options.minutes, options.out or PREDICTOR_FILE
+    if options.out is None:
+        raise UserError("a file for the predictor was expected, none is named: give it with --out FILE")
+    minutes, out = MINUTES if options.minutes is None else options.minutes, options.out
     check_place(out, "the predictor")
     work = options.work or cache_folder("predictor")
     make_folder(work)
@@ -135,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--as-own", action="store_true", help="learn of the one that ships as of one of your own, to see what that is worth")
     add("--minutes", type=real("--minutes", 0, 1e6), help=f"of processor time, all runs together (default {MINUTES:g})")
     add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) learn on calmly")
-    add("--out", type=Path, metavar="FILE", help=f"(default {PREDICTOR_FILE})")
+    add("--out", type=Path, metavar="FILE", help="where the predictor goes")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
     add_threads(parser)
     return parser

@@ -6,6 +6,7 @@ About half a minute on one core; meant for a background process or `tools/search
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -31,8 +32,26 @@ from models.labels import EMOTIONS, NEUTRAL
 VERSION: Final = 1
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
-# How far a walk is followed, and how much of it is the face's own (Han et al.'s λ), the rest predicted: tried on full pictures.
-BLENDS: Final = ((0.9, 1.0), (1.1, 1.0), (1.0, 0.6))
+
+
+@dataclass(frozen=True)
+class Blend:
+    """How far a walk is followed, and how much of it is the face's own, the rest predicted: Han et al.'s λ, 0…1."""
+
+    scale: float
+    own: float
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if not 0 <= self.own <= 1:
+            raise ValueError(f"own is a part of a walk, 0 to 1, got {self.own}")
+
+    def of(self, predicted: Tensor, walked: Tensor) -> Tensor:
+        """What is tried of a walk, given where the predictor leads."""
+        return self.scale * torch.lerp(predicted, walked, self.own)
+
+
+BLENDS: Final = (Blend(0.9, 1.0), Blend(1.1, 1.0), Blend(1.0, 0.6))  # tried on full pictures
 # After the walks an emotion grows along its line until the less convinced of the two networks gives it `CONVINCED`, but no
 # further than the person stays (`Eyes.same_person`). Without it some faces stay at a hint of sadness.
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
@@ -127,7 +146,7 @@ class _Scene:
             objective = Objective(self._steering, self._start_as(self.preview(self._ws)), goal)
             rows = (shaping_rows if goal.emotion in (None, NEUTRAL) else emotion_rows)(self._generator)
             walked = search(self.preview, self._ws, objective, ROUND, first=end, rows=rows, seed=number)[-1]
-            end, arrived = self._best([scale * torch.lerp(predicted, walked, own) for scale, own in BLENDS], goal)
+            end, arrived = self._best([blend.of(predicted, walked) for blend in BLENDS], goal)
             if arrived:
                 break
         return end

@@ -53,6 +53,16 @@ def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyP
     assert np.array_equal(face.rig["yaw"], predicted.rig["yaw"])
 
 
+@pytest.mark.parametrize("own", [-0.1, 1.1, float("nan")])
+def test_the_own_part_of_a_walk_is_a_part(own: float) -> None:
+    with pytest.raises(ValueError, match="0 to 1"):
+        find.Blend(1.0, own)
+
+
+def test_a_walk_is_scaled_and_blended_with_what_is_predicted() -> None:
+    assert find.Blend(2.0, 0.25).of(torch.tensor(1.0), torch.tensor(5.0)) == 4
+
+
 @pytest.mark.parametrize(
     ("control", "measure", "least"), [("mouth_open", "lip_gap", 4.0), ("blink", "lids", -2.0), ("brow_up", "brow_inner", 1.0)]
 )
