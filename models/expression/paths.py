@@ -129,13 +129,13 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[np.floating]], metad
 
 
 def read_tensors(
-    path: Path, file_format: str, generator_hash: str | None, *needed: str
+    path: Path, file_format: str, generator_hash: str | None, *needed: str, tool: str = "search_directions"
 ) -> tuple[dict[str, NDArray[np.floating]], dict[str, str]]:
-    """Tensors and metadata of a file of `file_format`, made for `generator_hash` if given, that holds at least `needed`.
+    """Tensors and metadata of a file of `file_format` that `tool` makes, for `generator_hash` if given, with at least `needed`.
 
     Raises `UserError`.
     """
-    again = "make it with python -m tools.search_directions"
+    again = f"make it with python -m tools.{tool}"
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})

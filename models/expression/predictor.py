@@ -110,7 +110,7 @@ def untrained(directions: Directions, codes: Floats, rows: slice, components: in
 
 def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
     """Raises `UserError` where the file is missing, damaged or made for another generator."""
-    tensors, metadata = read_tensors(path, FORMAT, generator_hash, "mean", "components", "smile")
+    tensors, metadata = read_tensors(path, FORMAT, generator_hash, "mean", "components", "smile", tool="train_predictor")
 
     def group(kind: str) -> dict[str, Floats]:
         return {name.removeprefix(kind): tensor.astype(np.float32) for name, tensor in tensors.items() if name.startswith(kind)}

@@ -21,6 +21,8 @@ from models.openvino_core import openvino_core
 # YuNet was trained on faces of ten to three hundred pixels; larger pictures are shrunk to this before it looks.
 DETECTOR_SIDE: Final = 640
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of its own ways to read these files
+
 BGR_MEAN: Final = (103.939, 116.779, 123.68)  # of ImageNet, as faceres was trained with
 
 

@@ -117,9 +117,10 @@ def network_file(folder: Path, name: str) -> Path:
     network = NETWORKS[name]
     path = folder / network.path
     if not path.is_file():
+        others = ", ".join(other for other in missing(folder, network.role) if other != name)
         raise UserError(
-            f"the network '{name}' was expected at {path}, nothing is there: put it there ({network.origin}) "
-            "or name another folder with --networks"
+            f"the network '{name}' was expected at {path}, nothing is there{f' (nor {others})' if others else ''}: put it there "
+            f"({network.origin}) or name another folder with --networks"
         )
     digest = sha256_once(path)
     if digest != network.sha256:
