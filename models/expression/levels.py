@@ -61,14 +61,14 @@ def knots_at(log_odds: Sequence[float], kept: Sequence[bool], levels: Sequence[f
     """Where slight, clear and full lie, in parts of the line: rising.
 
     log_odds    at rest and at as many of `LOOKS` as were looked at
-    kept        whether this was still a face and surely this person's, at the same places
+    kept        whether this was still a face and, past 1, surely this person's, at the same places
     levels      log-odds of slight, clear and full
     """
     places = [0.0, *LOOKS][: len(log_odds)]
     rising = np.maximum.accumulate(log_odds) + 1e-6 * np.arange(len(places))  # a dip on the way counts for nothing
     slight, clear, full = np.interp(levels, rising, places).tolist()
     strongest = next((before for before, stays in zip(places, kept[1:], strict=False) if not stays), places[-1])
-    full = float(np.clip(full, WEAKEST, max(WEAKEST, 1.0, strongest)))
+    full = float(np.clip(full, WEAKEST, max(WEAKEST, strongest)))
     clear = float(np.clip(clear, CLEAR[0] * full, CLEAR[1] * full))
     return [float(np.clip(slight, SLIGHT[0] * full, SLIGHT[1] * clear)), clear, full]
 
@@ -106,7 +106,7 @@ class _Line:
         for part in looks:
             picture = self._picture(np.float32(part) * end)
             seen.append(self._log_odds(picture, emotion))
-            kept.append(part <= 1 or (self._typical(np.float32(part) * end) and self._surely_same(picture)))
+            kept.append(self._typical(np.float32(part) * end) and (part <= 1 or self._surely_same(picture)))
             if part >= 1 and (seen[-1] >= enough or not kept[-1]):
                 break
         return seen, kept

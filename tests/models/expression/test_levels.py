@@ -37,6 +37,8 @@ def test_full_grows_only_as_far_as_the_person_stays_and_shrinks_only_a_little() 
     lost = [place <= 1.2 for place in PLACES]
     assert knots_at(slow, lost, LEVELS)[-1] == pytest.approx(1.2)
     assert knots_at(slow, [place <= 1 for place in PLACES], LEVELS)[-1] == 1.0
+    assert knots_at(slow, [place <= 0.9 for place in PLACES], LEVELS)[-1] == pytest.approx(0.9)
+    assert knots_at(slow, [place <= 0.5 for place in PLACES], LEVELS)[-1] == WEAKEST
     assert knots_at(-4 + 30 * PLACES, STAYS, LEVELS)[-1] == WEAKEST
 
 
@@ -141,6 +143,7 @@ def test_a_code_grows_no_farther_out_than_faces_lie() -> None:
     assert full(levelled(Generator(), face(0.55), eyes(Networks()))) == pytest.approx(0.7, abs=0.01)
     held = levelled(Generator(spread=1.2), face(0.55), eyes(Networks()))  # 1.2 times the end has length 1.32
     assert full(held) == pytest.approx(0.55, abs=0.01)
+    assert full(levelled(Generator(spread=1.0), face(0.55), eyes(Networks()))) == pytest.approx(0.9 * 0.55, abs=0.01)
 
 
 def test_nothing_is_looked_at_past_what_is_enough() -> None:
