@@ -132,7 +132,7 @@ def _loaded(config: Config, stored: Stored) -> dict[str, Tensor]:
         if not tensor.dtype.is_floating_point or not numbers.isfinite().all():
             raise Refused(f"the tensor {name} holds something else than finite numbers")
         tensors[name] = numbers
-    return tensors
+    return {name: tensors[name] for name in expected}
 
 
 def _nvidia(network: PersistentObject, label: int | None) -> tuple[Config, Stored]:
