@@ -14,7 +14,7 @@ import torch
 from engine import cache
 from engine.backend import BACKENDS, Backend, register_backend
 from engine.export import graph_key
-from engine.nvidia import gpus
+from engine.nvidia import gpus_at_start
 from models.errors import UserError
 from models.stylegan.generator import Generator
 from models.stylegan.pixels import QUALITIES, Pixels, Quality, quality_of
@@ -224,7 +224,7 @@ def _parts() -> dict[str, str]:
 def _gpu() -> str:
     """All NVIDIA GPUs with capability and driver; whatever else torch can draw with."""
     try:
-        found = ", ".join(f"{gpu.name} {gpu.capability} {gpu.driver}" for gpu in gpus())
+        found = ", ".join(f"{gpu.name} {gpu.capability} {gpu.driver}" for gpu in gpus_at_start())
     except UserError:
         found = "does not answer"
     return found or str(torch.cuda.is_available())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.nvidia import gpus
+from engine.nvidia import gpus_at_start
 from models.errors import UserError
 
 
@@ -36,7 +36,9 @@ def this_gpu() -> tuple[str, str, str]:
     properties = check(cuda.cudaGetDeviceProperties(0), "no NVIDIA GPU can be used")
     newest = check(cuda.cudaDriverGetVersion(), "the NVIDIA driver does not answer")
     with contextlib.suppress(UserError):
-        newest = next((gpu.driver for gpu in gpus()), newest)  # all GPUs share one; CUDA itself names the newest CUDA it can run
+        newest = next(
+            (gpu.driver for gpu in gpus_at_start()), newest
+        )  # all GPUs share one; CUDA itself names the newest CUDA it can run
     return properties.name.decode().strip(), f"{properties.major}.{properties.minor}", str(newest)
 
 

@@ -1,5 +1,6 @@
 """What NVIDIA's driver says of the GPUs in this machine, asked of `nvidia-smi`, which comes with it."""
 
+import functools
 import shutil
 import subprocess
 import time
@@ -30,6 +31,12 @@ class Gpu:
 def gpus() -> list[Gpu]:
     """Empty where there is no NVIDIA driver. Raises UserError where there is one that does not answer."""
     return [] if (process := _ask()) is None else _read(process)
+
+
+@functools.cache
+def gpus_at_start() -> list[Gpu]:
+    """As `gpus`, asked once: which there are and by which driver, in programs that want their first frame soon."""
+    return gpus()
 
 
 def first_gpu_while(work: Callable[[], object]) -> Gpu | None:

@@ -21,7 +21,7 @@ SURE: Final = 0.135
 SOFTEST: Final = 0.75
 """Share of an emotion that is shown where it is expressed as weakly as can be heard; from the middle of the scale on, all."""
 EXCITED_SHOWN: Final = 0.5
-"""Share by which an unsure emotion is shown more in an excited voice, less in a calm one: that is heard far more surely."""
+"""Share by which a wholly unsure emotion is shown more in an excited voice, less in a calm one: that is heard far more surely."""
 EXCITED_MOUTH: Final = 0.25
 """The same of how far the mouth opens, where the emotion is wholly unsure."""
 EXCITED_BROW: Final = 0.35
@@ -106,7 +106,7 @@ def emotion_target(heard: Heard) -> NDArray[np.float64]:
     though rather in an excited voice than in a calm one."""
     sharp = heard.probabilities.astype(np.float64) ** SHARPNESS
     sharp /= sharp.sum()
-    sure = min(1.0, heard.confidence / SURE * (1 + EXCITED_SHOWN * heard.arousal))
+    sure = min(1.0, heard.confidence / SURE) * (1 + EXCITED_SHOWN * excitement(heard))
     amount = sure * min(1.0, SOFTEST + 2 * (1 - SOFTEST) * heard.intensity)
     target: NDArray[np.float64] = amount * sharp + (1 - amount) * REST
     return target

@@ -5,7 +5,7 @@
     python -m tools.evaluate_emotion --manifest mine/manifest.csv --known-voice
 
 Every clip is streamed in hops of 100 ms through voice activity, window and network; the verdicts while somebody speaks are
-averaged, the later ones, which rest on more speech, with more weight; beside it stands the plain mean of all hops. By default
+averaged, the later ones, which rest on more speech, with more weight; beside it stands their plain mean. By default
 the classifier forgets the voice before each clip (a stranger); with --known-voice it first hears 30 s of other clips of the same
 speaker. Its own training speakers are no strangers to the shipped network: with --networks each clip is heard by a network that
 never heard its speaker. --classifier measures somebody else's.
@@ -50,7 +50,7 @@ _PAUSE: Final = np.zeros(EmotionClassifier.WINDOW, np.float32)  # nothing of the
 
 class Heard(NamedTuple):
     """A clip's averaged verdict: `probabilities` (5,), the late hops counting most, `arousal`, the times of its hops (seconds of
-    processor time each), the plain mean (5,) of all hops, and whether anybody was heard to speak."""
+    processor time each), the plain mean (5,) while somebody speaks, and whether anybody was heard to speak."""
 
     probabilities: NDArray[np.float64]
     arousal: float

@@ -140,7 +140,7 @@ def test_another_gpu_or_driver_is_measured_anew(
     seen = []
     for driver in ("580.65", "580.95", "580.95"):
         choose._parts.cache_clear()
-        monkeypatch.setattr(choose, "gpus", lambda driver=driver: [Gpu("RTX 4070", driver, "8.9", 8188, 210, None)])
+        monkeypatch.setattr(choose, "gpus_at_start", lambda driver=driver: [Gpu("RTX 4070", driver, "8.9", 8188, 210, None)])
         Counted.log.clear()
         open_backend(generator, 512).close()
         seen.append(len(Counted.log))

@@ -213,7 +213,9 @@ def test_another_driver_compiles_anew_although_its_cuda_is_the_same(
     stage: Stage, pixels: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for driver in ("580.65", "580.95"):
-        monkeypatch.setattr(cuda, "gpus", lambda driver=driver: [nvidia.Gpu("NVIDIA Stand In", driver, "8.9", None, None, None)])
+        monkeypatch.setattr(
+            cuda, "gpus_at_start", lambda driver=driver: [nvidia.Gpu("NVIDIA Stand In", driver, "8.9", None, None, None)]
+        )
         with TensorRtBackend(pixels) as backend:
             assert f"(8.9, driver {driver})" in backend.description
     assert len(list(tmp_path.glob("*.kernels"))) == 2

@@ -210,6 +210,7 @@ def test_where_the_emotion_is_unsure_the_face_has_the_voices_arousal(confidence:
     if confidence >= SURE:
         assert max(opened) - min(opened) < 1e-6
         assert max(lifted) - min(lifted) < 1e-6
+        assert max(neutral) - min(neutral) < 1e-6
     else:
         assert opened[0] < opened[1] < opened[2]
         assert lifted[0] == pytest.approx(lifted[1], abs=1e-6)
