@@ -16,6 +16,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,11 +35,13 @@ from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools.adapt_encoder import VoiceBatches, adapt
+from tools.emotion_embeddings import Examples
 from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
 from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, whole
+from tools.thin_network import thinned
 from tools.training_curves import curves_in, no_curve
 
 _BATCH: Final = 256
@@ -48,6 +51,8 @@ _LEARNING_RATE: Final = 1e-3
 _AVERAGE: Final = 0.998  # of the weights, per step
 _SHIFT_OF_OTHERS: Final = 0.7
 """How far an emotion moves a voice that an adapted encoder has not learnt from, beside those it has: measured on the folds."""
+_UNITS: Final = 256  # hidden while the network learns; then it is thinned
+_THINNED_BY: Final = 40  # batches that it is thinned by
 _CURVE_STEPS: Final = 50  # between the points of a curve
 _WARM_UP: Final = 100  # steps; a quarter of a very short training
 
@@ -65,7 +70,7 @@ def train(
     """A network trained on the clips `among`; the average of its weights over the last steps. `tell` hears how many of how many
     steps are done, `curve` the loss at every fiftieth."""
     torch.manual_seed(seed)
-    network, average = EmotionNetwork(), EmotionNetwork()
+    network, average = EmotionNetwork(_UNITS), EmotionNetwork(_UNITS)
     mean, std = study.examples.statistics(among)
     network.mean.copy_(mean)
     network.std.copy_(std)
@@ -112,14 +117,18 @@ def trained_on(
         lambda done, n: tell(name, done, n),
         lambda step, loss: args.curve(f"loss/{name}", step, loss),
     )
+
+    def thin(network: EmotionNetwork, examples: Examples) -> EmotionNetwork:
+        return thinned(network, islice(examples.batches(among, network.mean.numpy(), _BATCH, args.seed), _THINNED_BY))
+
     if args.adapt == 0:
-        return Trained(network, SpeechEncoder.published(), study.examples.identity(among)), study
+        return Trained(thin(network, study.examples), SpeechEncoder.published(), study.examples.identity(among)), study
     batches = VoiceBatches(study.recorded, among, args.seed)
     labels = study.examples.probabilities, torch.from_numpy(study.examples.intensity)
     network, encoder = adapt(network, batches, *labels, args.adapt, args.seed, lambda done, n: tell(f"{name}, encoder", done, n))
     examples = heard_by(encoder, study, among, test)
     network.shifts.copy_(_SHIFT_OF_OTHERS * examples.shifts(among))
-    return Trained(network, encoder, study.examples.identity(among)), replace(study, examples=examples)
+    return Trained(thin(network, examples), encoder, study.examples.identity(among)), replace(study, examples=examples)
 
 
 def run(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models.emotion.embedding import N_EMBEDDING
 from models.labels import EMOTIONS
 
-N_HIDDEN: Final = 256
+N_HIDDEN: Final = 252  # with encoder and vocal bursts just below three million parameters
 _FARTHEST: Final = 5.0  # standard deviations
 _OUTPUT: Final = 3  # where in the layers the output begins
 
@@ -31,14 +31,15 @@ class EmotionNetwork(nn.Module):
     std: Tensor
     shifts: Tensor
 
-    def __init__(self, dropout: float = 0.3) -> None:
+    def __init__(self, units: int = N_HIDDEN, dropout: float = 0.3) -> None:
+        """`units`: of the hidden layer."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(N_EMBEDDING))
         self.register_buffer("std", torch.ones(N_EMBEDDING))
         self.register_buffer("shifts", torch.zeros(len(EMOTIONS), N_EMBEDDING))
         self.layers = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(N_EMBEDDING + 1, N_HIDDEN), nn.SiLU(),
-            nn.Dropout(dropout), nn.Linear(N_HIDDEN, len(EMOTIONS) + 2),
+            nn.Dropout(dropout), nn.Linear(N_EMBEDDING + 1, units), nn.SiLU(),
+            nn.Dropout(dropout), nn.Linear(units, len(EMOTIONS) + 2),
         )  # fmt: skip
 
     def forward(self, embedding: Tensor, centre: Tensor, known: Tensor) -> Verdict:
