@@ -25,9 +25,11 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     moved = [row for row in rows if row["emotion"] != EMOTIONS[NEUTRAL]]
 
     def over(key: str) -> NDArray[np.float64]:
-        return np.array([row[key] for row in moved], np.float64)
+        return np.array([row[key] for row in moved if row[key] is not None], np.float64)
 
     def spread(values: NDArray[np.float64]) -> dict[str, float]:
+        if not len(values):  # of faces in dark glasses
+            return {}
         return {
             "median": float(np.median(values)),
             "mean": float(values.mean()),
@@ -45,6 +47,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "same_person": {"mean": float(same_person.mean()), "least": float(same_person.min())}
         | {emotion: float(np.mean([r["same_person"] for r in moved if r["emotion"] == emotion])) for emotion in EMOTION_GOALS},
         "skin": spread(over("skin")),
+        "irises": spread(over("irises")),
         "elsewhere": spread(over("elsewhere")),
         "turn": spread(over("turn")) | {f"within {LEVEL:.0f}°": float((over("turn") <= LEVEL).mean())},
         "asymmetry": spread(over("asymmetry")) | {f"within {SYMMETRIC}": float((over("asymmetry") <= SYMMETRIC).mean())},

@@ -1,8 +1,10 @@
-"""What a prediction or a search left uneven, left and right and turns of the head, put right by the smallest step in W+.
+"""What a prediction or a search left uneven (left and right, turns of the head, the colour of irises and skin), put right by the
+smallest step in W+.
 
-Drawn faces differ between left and right, most where the head is turned, and an emotion adds to it. A walk that pays for this
-among many other things leaves much of it (docs/expression.md). So at the end the few movements that still differ are taken as
-linear in the code, and solved for (Gauss-Newton, least change): as small a step changes nothing else that can be seen.
+Drawn faces differ between left and right, most where the head is turned, and an emotion adds to it; fear makes irises paler and
+sadness makes them darker. A walk that pays for this among many other things, or not at all, leaves much of it
+(docs/expression.md). So at the end the few movements and colours that still differ are taken as linear in the code, and solved
+for (Gauss-Newton, least change): as small a step changes nothing else that can be seen.
 """
 
 from collections.abc import Callable
@@ -19,14 +21,20 @@ from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture, previews_of
 from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
+from models.judge.irises import iris_weights
+from models.judge.landmarks import SKIN, polygon
 from models.judge.steer import STILL, Jitter, View
 from models.labels import EMOTIONS, NEUTRAL
 
 EVEN: Final = 0.06  # of a blendshape, that left and right may differ
 LEVEL: Final = 1.5  # degrees that an emotion may turn the head
+IRIS: Final = 0.03  # of red, green and blue (0…1), that an emotion may change the irises
+SKIN_COLOUR: Final = 0.01  # and each patch of the skin
+COLOURS: Final = (IRIS, *[SKIN_COLOUR] * len(SKIN))
+LEAST_SEEN: Final = 8.0  # pixels of a preview; where lids hide more of the irises, nothing is said of their colour
 INSIDE: Final = 0.8  # of these limits: where a step leads
 STEPS: Final = 3
-LONGEST: Final = 0.7  # of the whole way, in W+: one in fifteen would be longer, for little, and one cost the person
+LONGEST: Final = 1.0  # of the whole way, in W+: longer ones move what is behind the face
 DAMPING: Final = 1e-3  # of the mean squared slope: two movements that go together are not torn apart
 # A mesh sees a crop that is moved a little differently, by .06 of a squint; what is evened out is the mean of three.
 CROPS: Final = (*STILL, Jitter(0.015, 0.0, 0.93), Jitter(-0.015, 0.0, 1.07))
@@ -35,7 +43,8 @@ Floats = NDArray[np.float32]
 
 
 def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
-    """The same face, even at rest and at the end of each emotion; knots before the end share in its step, the rig stays.
+    """The same face, even at rest and at the end of each emotion, where irises and skin keep their colour, too; knots before the
+    end share in its step, the rig stays.
 
     Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
     """
@@ -65,11 +74,14 @@ class _Scene:
         self._previews = previews_of(generator)
         self._preview = self._previews(rest, True)
         self._turned: Callable[[Tensor], Tensor] | None = None
+        self._colours: tuple[Tensor | None, ...] = ()
 
     def holds(self, rest: Tensor) -> None:
-        """From now on a head that turns away from how it is held there is uneven, too."""
+        """From now on a head that turns away from how it is held there is uneven, too, and so is another colour."""
         with torch.no_grad():
-            self._turned = turned_from(self._meshes(rest).mean(0))
+            picture = self._preview(rest)
+            mesh = self._meshes(picture).mean(0)
+            self._turned, self._colours = turned_from(mesh), colours(picture, mesh)
 
     def step(self, code: Tensor, rows: slice) -> Tensor:
         """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where no limit is passed, or towards it."""
@@ -93,19 +105,32 @@ class _Scene:
         return offset
 
     def _seen(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """What should be small at a code, and how small: differences of left and right, then degrees of turn."""
-        meshes = self._meshes(code)
-        values = torch.stack([self._steering.sides(mesh) for mesh in meshes]).mean(0)
-        limits = torch.full_like(values, EVEN)
-        if self._turned is not None:
-            turn = self._turned(meshes.mean(0))
-            values, limits = torch.cat([values, turn]), torch.cat([limits, torch.full_like(turn, LEVEL)])
-        return values, limits
-
-    def _meshes(self, code: Tensor) -> Tensor:
-        """(crops, 478, 2): the mesh in each crop of the preview."""
+        """What should be small at a code, and how small: differences of left and right, then degrees of turn, then colours."""
         picture = self._preview(code)
+        meshes = self._meshes(picture)
+        mesh = meshes.mean(0)
+        parts = [(torch.stack([self._steering.sides(one) for one in meshes]).mean(0), EVEN)]
+        if self._turned is not None:
+            parts.append((self._turned(mesh), LEVEL))
+        if self._colours:
+            for before, now, limit in zip(self._colours, colours(picture, mesh), COLOURS, strict=True):
+                if before is not None and now is not None:
+                    parts.append((now - before, limit))
+        return torch.cat([values for values, _ in parts]), torch.cat([torch.full_like(*part) for part in parts])
+
+    def _meshes(self, picture: Tensor) -> Tensor:
+        """(crops, 478, 2): the mesh in each crop of a preview."""
         return torch.stack([self._steering.points(picture, self._view.moved(crop)) for crop in CROPS])
+
+
+def colours(picture: Tensor, mesh: Tensor) -> tuple[Tensor | None, ...]:
+    """Mean red, green and blue, each (3,), in a preview (1, 3, side, side): of both irises and of each patch of `SKIN`; None
+    where too little is seen of one."""
+    side = picture.shape[-1]
+    points = (mesh.detach().cpu().numpy() * side).astype(np.float32)
+    regions = [iris_weights(points, side).sum(0), *(polygon(points, patch, side).astype(np.float32) for patch in SKIN)]
+    weights = [torch.from_numpy(region).to(picture) for region in regions]
+    return tuple((picture[0] * one).sum((1, 2)) / one.sum() if one.sum() >= LEAST_SEEN else None for one in weights)
 
 
 def least_change(slopes: Tensor, excess: Tensor) -> Tensor:

@@ -47,11 +47,15 @@ FACE_OVAL: Final = (
 RIGHT_CHEEK: Final = (117, 118, 101, 36, 205, 187, 123)
 LEFT_CHEEK: Final = (346, 347, 330, 266, 425, 411, 352)
 FOREHEAD: Final = (108, 151, 337, 336, 9, 107)
+SKIN: Final = (RIGHT_CHEEK, LEFT_CHEEK, FOREHEAD)
 
 # (upper lid, lower lid) and (inner, outer corner) of each eye; mouth corners.
 RIGHT_LIDS: Final = ((159, 145), (158, 153), (160, 144))
 LEFT_LIDS: Final = ((386, 374), (385, 380), (387, 373))
 IRISES: Final = (468, 473)
+IRIS_EDGES: Final = ((471, 469), (476, 474))  # of each, across
+RIGHT_EYE_OUTLINE: Final = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+LEFT_EYE_OUTLINE: Final = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
 RIGHT_EYE_CORNERS: Final = (33, 133)
 LEFT_EYE_CORNERS: Final = (263, 362)
 MOUTH_CORNERS: Final = (61, 291)

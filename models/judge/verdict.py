@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from models.judge.colour import ciede2000, lab
 from models.judge.crops import FaceBox, Picture
-from models.judge.landmarks import FACE_OVAL, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK, SIDED_BLENDSHAPES, Points, polygon, pose
+from models.judge.irises import iris_weights
+from models.judge.landmarks import FACE_OVAL, SIDED_BLENDSHAPES, SKIN, Points, polygon, pose
 from models.judge.measure import Blendshapes, Detector, Facemood, Fer, Landmarks, SFace
 
-SKIN: Final = (RIGHT_CHEEK, LEFT_CHEEK, FOREHEAD)
+LEAST_IRIS: Final = 20.0  # pixels of one, for its colour to be told
 FACE_MARGIN: Final = 0.04  # of the picture's side: how far round the oval a difference still counts as the face's
 
 
@@ -38,6 +39,7 @@ class Change:
 
     same_person: float  # SFace's cosine
     skin: float  # CIEDE2000 of the mean colours of cheeks and forehead, mean of the three
+    irises: float | None  # the same of both irises, beside the pupil; None where one is not seen in both pictures
     elsewhere: float  # mean absolute difference outside the face (background, hair, clothes), 0…1
     turn: float  # largest change of pitch, yaw and roll, degrees
     asymmetry: float  # largest difference between left and right over the blendshapes that have sides, gaze left out
@@ -75,6 +77,7 @@ def change(neutral: Reading, full: Reading) -> Change:
     return Change(
         same_person=float(neutral.identity @ full.identity),
         skin=float(np.mean(differences)),
+        irises=_irises(neutral, full),
         elsewhere=float(apart[outside].mean()),
         turn=float(np.abs((full.pose - neutral.pose + 180) % 360 - 180).max()),
         asymmetry=max(map(abs, lopsided(full.blendshapes).values())),
@@ -89,6 +92,19 @@ def lopsided(blendshapes: Mapping[str, float]) -> dict[str, float]:
 def _mean_lab(reading: Reading, patch: tuple[int, ...]) -> NDArray[np.float64]:
     mask = polygon(reading.points, patch, reading.picture.shape[0])
     return np.asarray(lab(reading.picture[mask].astype(np.float64) / 255).mean(0))
+
+
+def _irises(neutral: Reading, full: Reading) -> float | None:
+    differences = []
+    for before, after in zip(*(iris_weights(r.points, r.picture.shape[0]) for r in (neutral, full)), strict=True):
+        if min(before.sum(), after.sum()) < LEAST_IRIS:
+            return None
+        colours = [
+            np.average(lab(reading.picture[weights > 0].astype(np.float64) / 255), axis=0, weights=weights[weights > 0])
+            for reading, weights in ((neutral, before), (full, after))
+        ]
+        differences.append(ciede2000(*colours).item())
+    return float(np.mean(differences))
 
 
 def _face_mask(reading: Reading) -> NDArray[np.bool_]:

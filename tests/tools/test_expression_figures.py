@@ -24,6 +24,7 @@ def rows() -> list[dict[str, object]]:
             "elsewhere": 0.0 if emotion == "neutral" else 0.01,
             "turn": 0.0 if emotion == "neutral" else 2.5 + n,
             "asymmetry": 0.05,
+            "irises": 3.0 if emotion == "fear" else None,
         }
         for n, face in enumerate("ab")
         for emotion in EMOTIONS
@@ -40,6 +41,7 @@ def test_verdicts_are_counted_and_neutral_is_left_out_of_the_changes() -> None:
     assert figures["same_person"]["mean"] == pytest.approx(0.55)
     assert figures["same_person"]["least"] == 0.5
     assert figures["skin"]["median"] == 2.0
+    assert figures["irises"]["median"] == 3.0
     assert figures["elsewhere"]["mean"] == pytest.approx(0.01)
     assert figures["turn"] == {
         "median": 3.0,

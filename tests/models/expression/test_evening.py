@@ -10,19 +10,19 @@ import torch
 from face_meshes import mesh
 from hypothesis import given
 from hypothesis import strategies as st
-from painted_faces import EYES, NUM_WS, ROWS, WHO, WIDTH, Painted, Reads, stripes
+from painted_faces import EYES, NUM_WS, PARTS, ROWS, WHO, WIDTH, Painted, Reads, stripes
 from torch import Tensor
 
 from models.expression import evening
 from models.expression.bank import load_predictor
-from models.expression.evening import EVEN, LEVEL, LONGEST, evened, least_change
+from models.expression.evening import EVEN, IRIS, LEVEL, LONGEST, colours, evened, least_change
 from models.expression.geometry import turned_from
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import as_bytes, full_picture
 from models.expression.rows import COARSE
 from models.judge import networks
 from models.judge.eyes import Eyes, open_eyes
-from models.judge.landmarks import POSE_POINTS
+from models.judge.landmarks import POSE_POINTS, SKIN
 from models.judge.steer import STILL, Jitter, Person, View
 from models.judge.verdict import Judge, lopsided
 from models.labels import EMOTIONS, NEUTRAL
@@ -114,6 +114,21 @@ def test_an_emotion_turns_the_head_no_more_than_a_little() -> None:
 
     assert turn(face) > 2 * LEVEL
     assert turn(evened(Painted(), face, SIDED)) < 1.2 * LEVEL  # its preview is fitted
+
+
+@pytest.mark.usefixtures("a_painted_face_may_move_far")
+def test_irises_and_skin_keep_their_colour() -> None:
+    """An anger that brightens the stripes of both cheeks and of the forehead, in which half of each iris lies too."""
+    face = painted(0.0, {int(PARTS * float(mesh()[list(patch), 0].mean())): 0.2 for patch in SKIN})
+
+    def changed(face: ExpressionPaths) -> list[float]:
+        codes = [face.neutral, face.neutral + face.paths[EMOTIONS.index("angry"), -1]]
+        seen = [colours(full_picture(Painted(), torch.from_numpy(code)[None]), mesh()) for code in codes]
+        return [float((after - before).abs().max()) for before, after in zip(*seen, strict=True) if before is not None]
+
+    assert len(changed(face)) == 1 + len(SKIN)
+    assert min(changed(face)) > 2 * IRIS
+    assert all(change < 1.5 * IRIS for change in changed(evened(Painted(), face, SIDED)))
 
 
 def test_a_face_that_is_very_uneven_stays_near() -> None:
