@@ -89,7 +89,7 @@ def train(
         loss = emotion_loss(verdict, batch.probabilities, batch.intensity)
         descend(loss, network, optimizer, average, share_kept(step, _AVERAGE), STEEPEST)
         if step % _CURVE_STEPS == 0:
-            curve(step, float(loss))
+            curve(step, float(loss.detach()))
         tell(step + 1, n_steps)
     return average.eval()
 
