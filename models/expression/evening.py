@@ -98,8 +98,9 @@ class _Scene:
             for k in beyond:
                 if k not in slopes:
                     slopes[k] = torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten()
-            excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach()[beyond]
-            offset[rows] -= least_change(torch.stack([slopes[k] for k in beyond]), excess).view_as(moved)
+            excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach() / limits
+            in_limits = [slopes[k] / limits[k] for k in beyond]  # degrees would else outweigh all others where both are damped
+            offset[rows] -= least_change(torch.stack(in_limits), excess[beyond]).view_as(moved)
             if (length := float(offset.norm())) > LONGEST:
                 return offset * (LONGEST / length)
         return offset
@@ -114,8 +115,7 @@ class _Scene:
             parts.append((self._turned(mesh), LEVEL))
         if self._colours:
             for before, now, limit in zip(self._colours, colours(picture, mesh), COLOURS, strict=True):
-                if before is not None and now is not None:
-                    parts.append((now - before, limit))
+                parts.append((torch.zeros(3) if before is None or now is None else now - before, limit))
         return torch.cat([values for values, _ in parts]), torch.cat([torch.full_like(*part) for part in parts])
 
     def _meshes(self, picture: Tensor) -> Tensor:

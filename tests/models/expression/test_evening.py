@@ -22,7 +22,7 @@ from models.expression.preview import as_bytes, full_picture
 from models.expression.rows import COARSE
 from models.judge import networks
 from models.judge.eyes import Eyes, open_eyes
-from models.judge.landmarks import POSE_POINTS, SKIN
+from models.judge.landmarks import LEFT_EYE_OUTLINE, POSE_POINTS, RIGHT_EYE_OUTLINE, SKIN
 from models.judge.steer import STILL, Jitter, Person, View
 from models.judge.verdict import Judge, lopsided
 from models.labels import EMOTIONS, NEUTRAL
@@ -129,6 +129,26 @@ def test_irises_and_skin_keep_their_colour() -> None:
     assert len(changed(face)) == 1 + len(SKIN)
     assert min(changed(face)) > 2 * IRIS
     assert all(change < 1.5 * IRIS for change in changed(evened(Painted(), face, SIDED)))
+
+
+@pytest.mark.usefixtures("a_painted_face_may_move_far")
+def test_eyes_that_open_on_the_way_do_not_confuse_it() -> None:
+    """A head that turns, with its eyes closed as long as it is turned far: their colour is seen only from the second step on."""
+
+    class Closing(Sided):
+        def points(self, image: Tensor, view: View) -> Tensor:
+            points = super().points(image, view).clone()
+            if float(stripes(image.detach())[TURNING]) > 0.1:
+                points[list(RIGHT_EYE_OUTLINE + LEFT_EYE_OUTLINE), 1] = 0.46
+            return points
+
+    face = painted(0.0, {TURNING: 0.2, 12: 0.4})  # half of the left iris lies in stripe 12
+    even = evened(Painted(), face, Eyes(Closing(), EYES.detect))
+    before, after = (one.paths[EMOTIONS.index("angry"), -1, ROWS].mean(0) for one in (face, even))
+    assert abs(after[TURNING]) < before[TURNING] / 4
+    assert after[12] < 0.9 * before[12]
+    others = [stripe for stripe in range(PARTS) if stripe not in (TURNING, 12)]
+    assert np.allclose(after[others], 0, atol=0.03), "nothing else moves"
 
 
 def test_a_face_that_is_very_uneven_stays_near() -> None:
