@@ -49,7 +49,7 @@ LEARNING_RATE: Final = 1.5e-3
 PACE: Final = {"direct": 0.3, "combined": 0.1, "hidden": 3.0, "skip": 0.1, "grow": 0.5, "slow_colour": 0.1}  # of the rate
 FACE: Final = (40, 32)  # where a crop begins that shows brows, eyes and mouth, y and x
 STRANGENESS: Final = 0.4  # its weight in the loss
-FLIP: Final = 2.0  # and that of FLIP
+FLIP: Final = 5.0  # and that of FLIP
 ASTRAY: Final = 8  # positions that such a crop is off at most
 STUDENT_SIDE: Final = 96  # of a crop, for the student to see faces as large as it learnt them
 BLOCKS: Final = sum(count for _, count in STAGES)  # of the student
@@ -177,33 +177,36 @@ def _thin(grow: Grow, material: Material, some: range) -> None:
 def deepened(weights: Path, material: Material) -> Head:
     """Weights fitted to a design with fewer layers as the first guess: hidden layers that are new hand on what they get, slow
     colours that are new begin as the generator's own. Raises UserError where the file is damaged or of another kind."""
-    head = first_guess(material)
-    state, last = head.state_dict(), sum(head.sizes[-2:])  # numbers that set the colours, after those of the hidden layers
     try:
-        fitted = load_file(weights)
-        for name in ("direct.weight", "direct.bias", "combined.weight"):
-            told = fitted.pop(name)
-            state[name][: len(told) - last] = told[:-last]
-            state[name][-last:] = told[-last:]
-        for i in range(len(head.middle)):
-            if f"middle.{i}.weight" not in fitted:
-                nn.init.dirac_(state[f"middle.{i}.weight"])
-        head.load_state_dict(state | fitted)
+        return _took_over(first_guess(material), load_file(weights))
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"a fit can't begin with {weights} ({reason}); leave --shipped out to begin anew") from error
+
+
+def _took_over(head: Head, fitted: dict[str, Tensor]) -> Head:
+    """`head` with the weights `fitted` to one of as many hidden layers or fewer: those that are new hand on what they get."""
+    state, last = head.state_dict(), sum(head.sizes[-2:])  # numbers that set the colours, after those of the hidden layers
+    for name in ("direct.weight", "direct.bias", "combined.weight"):
+        told = fitted.pop(name)
+        state[name][: len(told) - last] = told[:-last]
+        state[name][len(told) - last : -last] = 0
+        state[name][-last:] = told[-last:]
+    for i in range(len(head.middle)):
+        if f"middle.{i}.weight" not in fitted:
+            nn.init.dirac_(state[f"middle.{i}.weight"])
+    head.load_state_dict(state | fitted)
     return head
 
 
 def widened(fine: Head, design: Design) -> Head:
-    """The 256² head as the first guess of one that reads the same features and draws 512²: every pixel four times."""
-    head = Head(design)
+    """The 256² head as the first guess of one that reads the same features and draws 512²: every pixel four times, if it has no
+    more layers."""
     state = fine.state_dict()
     for name in ("leave.weight", "leave.bias", "skip.weight"):
         corners = state[name].view(2, 1, 2, 1, 3, *state[name].shape[1:])
         state[name] = corners.expand(2, 2, 2, 2, *corners.shape[4:]).flatten(0, 4)
-    head.load_state_dict(state)
-    return head
+    return _took_over(Head(design), state)
 
 
 def loss_of(drawn: Tensor, target: Tensor, counted: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Design(NamedTuple):
 
 FAST_256: Final = Design(features=64, picture=256, grown=192, width=64, depth=2)
 FINE_256: Final = Design(features=128, picture=256, grown=BLOCK_CHANNELS[4], width=80, depth=2)
-FINE_512: Final = Design(features=128, picture=512, grown=BLOCK_CHANNELS[4], width=80, depth=2)
+FINE_512: Final = Design(features=128, picture=512, grown=BLOCK_CHANNELS[4], width=80, depth=4)
 DESIGNS: Final = {design.name: design for design in (FAST_256, FINE_256, FINE_512)}
 
 

@@ -160,7 +160,7 @@ def test_a_fit_can_begin_with_the_weights_that_ship(generator: MobileStyleGAN, p
 
 def test_a_wider_head_starts_with_the_smaller_ones_picture(generator: MobileStyleGAN, pairs: Pairs) -> None:
     fine = load_head(FINE_256, generator.graph_hash)
-    wide = widened(fine, FINE_512)
+    wide = widened(fine, FINE_512._replace(depth=FINE_256.depth))
     features = pairs.crop(2, 128, 0, 0, 128, 256)[0][None].float()
     styles = generator.skipped_styles(pairs.ws[2:3], 128)
     with torch.inference_mode():
