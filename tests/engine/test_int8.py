@@ -56,7 +56,9 @@ def drawn_in_integers(model: openvino.Model) -> int:
     """How many of its convolutions this machine really computes so."""
     compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     kinds = [node.get_rt_info() for node in compiled.get_runtime_model().get_ordered_ops()]
-    return sum("Convolution" in str(kind["layerType"].value) and "I8" in str(kind["primitiveType"].value).upper() for kind in kinds)
+    return sum(
+        "Convolution" in str(kind["layerType"].value) and "I8" in str(kind["primitiveType"].value).upper() for kind in kinds
+    )
 
 
 def in_integers(model: openvino.Model, steps: Steps) -> openvino.Model:
