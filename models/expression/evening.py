@@ -4,7 +4,7 @@ smallest step in W+.
 Drawn faces differ between left and right, most where the head is turned, and an emotion adds to it; fear makes irises paler and
 sadness makes them darker. A walk that pays for this among many other things, or not at all, leaves much of it
 (docs/expression.md). So at the end the few movements and colours that still differ are taken as linear in the code, and solved
-for (Gauss-Newton, least change): as small a step changes nothing else that can be seen.
+for (Gauss-Newton, least change), with the emotion's log-odds held: as small a step changes nothing else that can be seen.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
 from models.judge.irises import iris_weights
 from models.judge.landmarks import SKIN, polygon
-from models.judge.steer import STILL, Jitter, View
+from models.judge.steer import BOTH_WAYS, STILL, Jitter, View
 from models.labels import EMOTIONS, NEUTRAL
 
 EVEN: Final = 0.06  # of a blendshape, that left and right may differ
@@ -31,7 +31,9 @@ LEVEL: Final = 1.5  # degrees that an emotion may turn the head
 IRIS: Final = 0.03  # of red, green and blue (0…1), that an emotion may change the irises
 SKIN_COLOUR: Final = 0.01  # and each patch of the skin
 COLOURS: Final = (IRIS, *[SKIN_COLOUR] * len(SKIN))
+SHADED: Final = ("sad",)  # lids that droop shade the irises; held to its colours such a face is less sad
 LEAST_SEEN: Final = 8.0  # pixels of a preview; where lids hide more of the irises, nothing is said of their colour
+ODDS: Final = 0.2  # of the emotion's log-odds: what a loss of them counts beside these limits
 INSIDE: Final = 0.8  # of these limits: where a step leads
 STEPS: Final = 3
 LONGEST: Final = 1.0  # of the whole way, in W+: longer ones move what is behind the face
@@ -57,7 +59,7 @@ def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> Expressio
         end = torch.from_numpy(face.paths[emotion, -1])
         if emotion == NEUTRAL or not end.any():
             continue
-        step = scene.step(rest + end, emotion_rows(generator)).numpy()
+        step = scene.step(rest + end, emotion_rows(generator), emotion).numpy()
         lengths = np.linalg.norm(face.paths[emotion], axis=(1, 2))
         paths[emotion] += (lengths / lengths[-1]).astype(np.float32)[:, None, None] * step
     return replace(face, neutral=rest[0].numpy(), paths=paths)
@@ -83,39 +85,54 @@ class _Scene:
             mesh = self._meshes(picture).mean(0)
             self._turned, self._colours = turned_from(mesh), colours(picture, mesh)
 
-    def step(self, code: Tensor, rows: slice) -> Tensor:
-        """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where no limit is passed, or towards it."""
+    def step(self, code: Tensor, rows: slice, emotion: int | None = None) -> Tensor:
+        """(num_ws, w_dim): from `code` (1, num_ws, w_dim), in these rows, to where no limit is passed, or towards it, and an
+        `emotion` is seen as surely as before."""
         self._preview = self._previews(code, False)
         offset = torch.zeros_like(code[0])
-        slopes: dict[int, Tensor] = {}  # of each movement, found once: steps are short
+        slopes: dict[int, Tensor] = {}  # of each value, found once: steps are short
+        begun: float | None = None
         for _ in range(STEPS):
             moved = offset[rows].clone().requires_grad_()
             before, after = offset[: rows.start], offset[rows.stop :]
-            values, limits = self._seen(code + torch.cat([before, moved, after]))
+            picture = self._preview(code + torch.cat([before, moved, after]))
+            values, limits = self._seen(picture, coloured=emotion is not None and EMOTIONS[emotion] not in SHADED)
             beyond = [k for k in range(len(values)) if float(values[k].detach().abs()) > float(limits[k])]
             if not beyond:
                 break
+            excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach()
+            if emotion is not None:
+                odds = self._log_odds(picture, emotion)
+                begun = float(odds.detach()) if begun is None else begun
+                beyond.append(len(values))
+                excess = torch.cat([excess, (odds.detach() - begun).clamp(max=0)[None]])
+                values, limits = torch.cat([values, odds[None]]), torch.cat([limits, limits.new_full((1,), ODDS)])
             for k in beyond:
                 if k not in slopes:
                     slopes[k] = torch.autograd.grad(values[k], moved, retain_graph=True)[0].flatten()
-            excess = (values - values.clamp(-INSIDE * limits, INSIDE * limits)).detach() / limits
             in_limits = [slopes[k] / limits[k] for k in beyond]  # degrees would else outweigh all others where both are damped
-            offset[rows] -= least_change(torch.stack(in_limits), excess[beyond]).view_as(moved)
+            offset[rows] -= least_change(torch.stack(in_limits), (excess / limits)[beyond]).view_as(moved)
             if (length := float(offset.norm())) > LONGEST:
                 return offset * (LONGEST / length)
         return offset
 
-    def _seen(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """What should be small at a code, and how small: differences of left and right, then degrees of turn, then colours."""
-        picture = self._preview(code)
+    def _log_odds(self, picture: Tensor, emotion: int) -> Tensor:
+        """The mean of both networks' log-odds of an emotion."""
+        verdicts = self._steering.expression(picture, self._view, BOTH_WAYS)
+        others = [number for number in range(len(EMOTIONS)) if number != emotion]
+        return (verdicts[..., emotion] - verdicts[..., others].logsumexp(-1)).mean()
+
+    def _seen(self, picture: Tensor, *, coloured: bool) -> tuple[Tensor, Tensor]:
+        """What should be small in a preview, and how small: differences of left and right, degrees of turn and, if irises and
+        skin should be `coloured` as at rest, colours."""
         meshes = self._meshes(picture)
         mesh = meshes.mean(0)
         parts = [(torch.stack([self._steering.sides(one) for one in meshes]).mean(0), EVEN)]
         if self._turned is not None:
             parts.append((self._turned(mesh), LEVEL))
-        if self._colours:
+        if coloured:
             for before, now, limit in zip(self._colours, colours(picture, mesh), COLOURS, strict=True):
-                parts.append((torch.zeros(3) if before is None or now is None else now - before, limit))
+                parts.append((mesh.new_zeros(3) if before is None or now is None else now - before, limit))
         return torch.cat([values for values, _ in parts]), torch.cat([torch.full_like(*part) for part in parts])
 
     def _meshes(self, picture: Tensor) -> Tensor:

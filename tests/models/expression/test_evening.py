@@ -1,6 +1,5 @@
 """Evening out: left and right and turns of the head, on a generator and networks of known nature and on the real ones."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +22,7 @@ from models.expression.rows import COARSE
 from models.judge import networks
 from models.judge.eyes import Eyes, open_eyes
 from models.judge.landmarks import LEFT_EYE_OUTLINE, POSE_POINTS, RIGHT_EYE_OUTLINE, SKIN
-from models.judge.steer import STILL, Jitter, Person, View
+from models.judge.steer import Person, View
 from models.judge.verdict import Judge, lopsided
 from models.labels import EMOTIONS, NEUTRAL
 from models.stylegan.default import load_default_generator
@@ -33,9 +32,6 @@ UNEVEN, TURNING = WHO + 1, WHO + 2
 
 class Sided(Reads):
     """A face whose left is raised by one stripe, and whose head turns by another."""
-
-    def expression(self, image: Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> Tensor:
-        raise AssertionError("nothing is asked of an expression")
 
     def person(self, image: Tensor, view: View) -> Person:
         raise AssertionError("nothing is asked of a person")
