@@ -5,9 +5,9 @@
     python -m tools.train_emotion --data ../shared/data/speech --ship             # on everything, into models/emotion/weights
 
 First a network learns from the vectors that the published speech encoder makes; then, for --adapt steps, both learn together
-(tools/adapt_encoder.py). Features, the windows' vectors and each network that is finished are kept in --work, so an interrupted
-run goes on where it was. Calibration (--ship) uses the verdicts on corpora that were left out: a performer is none of these
-speakers, and her language and microphone are none of theirs. `--data` may be folders with a manifest.csv, or RAVDESS, CREMA-D,
+(tools/adapt_encoder.py), and a few hidden units go (tools/thin_network.py). Features, the windows' vectors and each network that
+is finished are kept in --work, so an interrupted run goes on where it was. Calibration (--ship) uses the verdicts on corpora that were left
+out: a performer is none of these speakers, and her language and microphone are none of theirs. `--data` may be folders with a manifest.csv, or RAVDESS, CREMA-D,
 EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see tools/emotion_corpus.py.
 """
 
@@ -28,7 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.descent import cosine_pace, descend, share_kept
 from models.emotion.classifier import WEIGHTS
-from models.emotion.network import EmotionNetwork
+from models.emotion.network import N_HIDDEN, EmotionNetwork
 from models.emotion.speech_encoder import SpeechEncoder
 from models.emotion.trained import Trained
 from models.errors import UserError, exit_on_user_error
@@ -154,7 +154,7 @@ def run(
 
 def _made_of(study: Study, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace) -> str:
     """What a network and its verdicts follow from, in 64 hex digits: a run with other clips or settings is another one."""
-    settings = str((args.samples, args.seed, args.copies, args.adapt))
+    settings = str((args.samples, args.seed, args.copies, args.adapt, N_HIDDEN))
     parts = [settings, *(repr(study.clips[i]) for i in among), "heard:", *map(str, test)]
     return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()
 

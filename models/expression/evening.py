@@ -45,8 +45,8 @@ Floats = NDArray[np.float32]
 
 
 def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
-    """The same face, even at rest and at the end of each emotion, where irises and skin keep their colour, too; knots before the
-    end share in its step, the rig stays.
+    """The same face, even at rest and at the end of each emotion, where irises and skin keep their colour, too, but in sadness;
+    knots before the end share in its step, the rig stays.
 
     Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
     """
@@ -117,7 +117,7 @@ class _Scene:
         return offset
 
     def _log_odds(self, picture: Tensor, emotion: int) -> Tensor:
-        """The mean of both networks' log-odds of an emotion."""
+        """The mean of both networks' log-odds of an emotion, each crop's own: there is a slope where a verdict is sure, too."""
         verdicts = self._steering.expression(picture, self._view, BOTH_WAYS)
         others = [number for number in range(len(EMOTIONS)) if number != emotion]
         return (verdicts[..., emotion] - verdicts[..., others].logsumexp(-1)).mean()

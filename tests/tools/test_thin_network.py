@@ -61,5 +61,4 @@ def test_the_shipped_parts_are_below_three_million_numbers() -> None:
     learnt = [*trained.network.parameters(), *trained.encoder.parameters(), *trained.voices.state_dict().values()]
     count = sum(part.numel() for part in learnt) + bursts.weight.size + bursts.bias.size + bursts.activity.weight.numel() + 1
     assert trained.network.hidden(torch.zeros(1, N_EMBEDDING), torch.zeros(1, N_EMBEDDING), torch.zeros(1)).shape == (1, N_HIDDEN)
-    assert count == 2_999_400
     assert count <= MOST_PARAMETERS
