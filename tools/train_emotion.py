@@ -6,9 +6,10 @@
 
 First a network learns from the vectors that the published speech encoder makes; then, for --adapt steps, both learn together
 (tools/adapt_encoder.py), and a few hidden units go (tools/thin_network.py). Features, the windows' vectors and each network that
-is finished are kept in --work, so an interrupted run goes on where it was. Calibration (--ship) uses the verdicts on corpora that were left
-out: a performer is none of these speakers, and her language and microphone are none of theirs. `--data` may be folders with a manifest.csv, or RAVDESS, CREMA-D,
-EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see tools/emotion_corpus.py.
+is finished are kept in --work, so an interrupted run goes on where it was. Calibration (--ship) uses the verdicts on corpora
+that were left out: a performer is none of these speakers, and her language and microphone are none of theirs. `--data` may be
+folders with a manifest.csv, or RAVDESS, CREMA-D, EMO-DB, TESS, SAVEE, MEAD, nEMO or EMOVO as they are published; see
+tools/emotion_corpus.py.
 """
 
 import argparse
