@@ -12,7 +12,7 @@ class Prosody:
 
     t: float
     level_db: float
-    """dBFS, -90...0."""
+    """dBFS, -100...0."""
     f0_hz: float
     """50...600, 0 when unvoiced."""
     voiced: float

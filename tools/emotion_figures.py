@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from models.labels import EMOTIONS
 
 _EXCITED: Final = np.array([name in ("angry", "fear", "happy") for name in EMOTIONS])
+_PLEASANT: Final = np.array([name == "happy" for name in EMOTIONS])
+_UNPLEASANT: Final = np.array([name in ("angry", "fear", "sad") for name in EMOTIONS])
 _N_BINS: Final = 15
 
 Labels = NDArray[np.integer[Any]]
@@ -32,6 +34,12 @@ def binary_recall(labels: Labels, excited: NDArray[np.bool_]) -> float:
     """Mean of the recalls of {angry, fear, happy} and {neutral, sad}."""
     truth = _EXCITED[labels]
     return float(np.mean([(excited == truth)[truth == side].mean() for side in (True, False) if (truth == side).any()]))
+
+
+def pleasant_recall(labels: Labels, valence: NDArray[np.floating[Any]]) -> float:
+    """Mean of the recalls of happy (valence (n,) above zero) and of {angry, fear, sad} (below); neutral does not count."""
+    sides = ((_PLEASANT[labels], valence > 0), (_UNPLEASANT[labels], valence < 0))
+    return float(np.mean([right[side].mean() for side, right in sides if side.any()] or [np.nan]))
 
 
 def reliability(probabilities: NDArray[np.floating[Any]], labels: Labels) -> list[dict[str, float]]:

@@ -15,9 +15,11 @@ from models.labels import EMOTIONS
 
 def show(console: Console, result: dict[str, Any]) -> None:
     """Everything that was measured, on the terminal."""
-    table = Table("corpus", "clips", "UAR", "UAR of the plain mean", "excited or calm", "calibration error")
+    table = Table("corpus", "clips", "UAR", "UAR of the plain mean", "excited or calm", "pleasant or not", "calibration error")
     for name, found in [*result["corpora"].items(), ("all", result["all"])]:
-        figures = (f"{found[key]:.3f}" for key in ("uar", "uar_of_plain_mean", "excited_uar", "calibration_error"))
+        figures = (
+            f"{found[key]:.3f}" for key in ("uar", "uar_of_plain_mean", "excited_uar", "pleasant_uar", "calibration_error")
+        )
         table.add_row(name, str(found["clips"]), *figures)
     console.print(table)
     if nobody := result["all"]["nobody_heard"]:

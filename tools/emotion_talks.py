@@ -117,7 +117,8 @@ def hear(classifier: Listener, talk: Talk) -> list[Heard]:
     for number in range(len(talk.sound) // EmotionClassifier.HOP):
         found = classifier.step(talk.sound[number * EmotionClassifier.HOP : (number + 1) * EmotionClassifier.HOP])
         t = (number + 1) * _HOP_SECONDS
-        heard.append(Heard(t, found.probabilities, found.confidence, found.speaking, found.arousal, found.valence))
+        known = (found.probabilities, found.confidence, found.speaking, found.arousal, found.valence, found.intensity)
+        heard.append(Heard(t, *known))
     return heard
 
 

@@ -5,7 +5,8 @@
     python -m tools.evaluate_emotion --manifest mine/manifest.csv --known-voice
 
 Every clip is streamed in hops of 100 ms through voice activity, window and network; the verdicts while somebody speaks are
-averaged, the later ones, which rest on more speech, with more weight; beside it stands their plain mean. By default
+averaged, the later ones, which rest on more speech, with more weight; beside it stands their plain mean. Then clips of one voice
+are joined to talks: how soon a change of emotion is on the face, and how steady it stays. By default
 the classifier forgets the voice before each clip (a stranger); with --known-voice it first hears 30 s of other clips of the same
 speaker. Its own training speakers are no strangers to the shipped network: with --networks each clip is heard by a network that
 never heard its speaker. --classifier measures somebody else's.
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from models.emotion.classifier import EmotionClassifier
-from models.emotion.hearing import Hearing
+from models.emotion.hearing import PLEASANT, Hearing
 from models.errors import UserError, exit_on_user_error
 from models.labels import EMOTIONS, NEUTRAL
 from realtime.settings import Expression
@@ -34,7 +35,14 @@ from realtime.values import Heard as Verdict
 from tools import emotion_networks, emotion_report, emotion_talks
 from tools.emotion_conditions import CONDITIONS, NO_VOICE
 from tools.emotion_corpus import Clip, Sound, decode, read_corpus
-from tools.emotion_figures import binary_recall, calibration_error, confusion, reliability, unweighted_average_recall
+from tools.emotion_figures import (
+    binary_recall,
+    calibration_error,
+    confusion,
+    pleasant_recall,
+    reliability,
+    unweighted_average_recall,
+)
 from tools.emotion_layouts import SOUND_SUFFIXES
 from tools.emotion_networks import Foreign, Listener, Listeners, Networks
 from tools.figures_file import add_json, check_json, write_json
@@ -111,6 +119,7 @@ def figures(clips: Sequence[Clip], answers: Sequence[Heard]) -> dict[str, Any]:
         "uar": unweighted_average_recall(labels, heard),
         "uar_of_plain_mean": unweighted_average_recall(labels, np.array([answer.plain_mean.argmax() for answer in answers])),
         "excited_uar": binary_recall(labels, np.array([answer.arousal > 0 for answer in answers])),
+        "pleasant_uar": pleasant_recall(labels, probabilities @ PLEASANT),
         "calibration_error": calibration_error(probabilities, labels),
         "reliability": reliability(probabilities, labels),
         "confusion": confusion(labels, heard).tolist(),
@@ -257,13 +266,18 @@ def timing(args: argparse.Namespace, clips: Sequence[Clip], hear_all: HearAll, s
 def add_extras(parser: argparse.ArgumentParser) -> None:
     """What else can be measured."""
     parser.add_argument("--robustness", action="store_true", help="also through " + ", ".join(CONDITIONS))
-    parser.add_argument("--timing", action="store_true", help="also talks of changing and of steady emotion, and neutral talk")
+    parser.add_argument(
+        "--timing",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="talks of changing and of steady emotion, and neutral talk, joined from the clips (default: they are measured)",
+    )
     parser.add_argument("--non-speech", action="store_true", help="also " + ", ".join(NO_VOICE) + ", all made up")
     parser.add_argument(
         "--non-speech-in", type=Path, metavar="FOLDER", help="also recordings that are no speech, each folder in it of one kind"
     )
-    parser.add_argument("--everything", action="store_true", help="all of these")
-    parser.add_argument("--voices", type=whole("--voices"), default=8, metavar="N", help="of each corpus, for talks (default: 8)")
+    parser.add_argument("--everything", action="store_true", help="also both --robustness and --non-speech")
+    parser.add_argument("--voices", type=whole("--voices"), default=2, metavar="N", help="of each corpus, for talks (default: 2)")
     parser.add_argument("--changes", type=whole("--changes"), default=5, metavar="N", help="of emotion, per voice (default: 5)")
 
 
@@ -316,7 +330,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.robustness or args.everything:
         changed = {name: found for name in CONDITIONS if (found := measure(name)) is not None}
         result["robustness"] = robustness(plain, changed)
-    if args.timing or args.everything:
+    if args.timing:
 
         def hear_all(talks: list[emotion_talks.Talk], what: str) -> list[list[Verdict]]:
             return spread(prepare, hear_talk, [TalkTask(talk, voices[talk.clip.voice]) for talk in talks], args.jobs, what)

@@ -37,11 +37,12 @@ from models.files import make_folder, written_beside
 from models.labels import EMOTIONS
 from tools.adapt_encoder import VoiceBatches, adapt
 from tools.emotion_embeddings import Examples
-from tools.emotion_figures import binary_recall, fit_temperature, intensity_correlation, unweighted_average_recall
+from tools.emotion_figures import fit_temperature
 from tools.emotion_loss import STEEPEST, emotion_loss
 from tools.emotion_study import N_FOLDS, Study, Tell, heard_by, prepare
 from tools.figures_file import add_json, check_json, write_json
 from tools.ranges import add_threads, whole
+from tools.stranger_figures import figures, show
 from tools.thin_network import thinned
 from tools.training_curves import curves_in, no_curve
 
@@ -139,9 +140,9 @@ def run(
     there is nothing to train on."""
     if not study.examples.any_of(among):
         raise UserError(f"nothing is left to train {name} on; give corpora of several speakers, and to leave corpora out several")
-    folder = args.work / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, answers = folder / f"{name}.safetensors", folder / f"{name}.npz"
+    weights = _place(args, name)
+    answers = weights.with_suffix(".npz")
+    weights.parent.mkdir(parents=True, exist_ok=True)
     made_of = _made_of(study, among, test, args)
     if not (answers.exists() and weights.exists()) or str(np.load(answers).get("made_of", "")) != made_of:
         trained, heard = trained_on(study, name, among, test, args, tell)
@@ -153,6 +154,12 @@ def run(
     return {mode: stored[mode] for mode in MODES}
 
 
+def _place(args: argparse.Namespace, name: str) -> Path:
+    """Where network `name` is kept; those of other seeds than 0 stand beside it."""
+    place: Path = args.work / "runs" / f"{'' if args.seed == 0 else f'seed{args.seed}-'}{name}.safetensors"
+    return place
+
+
 def _made_of(study: Study, among: NDArray[np.int64], test: NDArray[np.int64], args: argparse.Namespace) -> str:
     """What a network and its verdicts follow from, in 64 hex digits: a run with other clips or settings is another one."""
     settings = str((args.samples, args.seed, args.copies, args.adapt, N_HIDDEN))
@@ -160,31 +167,10 @@ def _made_of(study: Study, among: NDArray[np.int64], test: NDArray[np.int64], ar
     return hashlib.sha256(os.fsencode("\n".join(parts))).hexdigest()
 
 
-def table(study: Study, answers: dict[str, Floats], among: NDArray[np.int64]) -> dict[str, Any]:
-    """Per mode and corpus: UAR over five classes, and over excited against calm."""
-    figures: dict[str, Any] = {}
-    for mode, answer in answers.items():
-        figures[mode] = {}
-        for corpus in sorted({study.clips[i].corpus for i in among}):
-            rows = np.array([study.clips[i].corpus == corpus for i in among])
-            labels = study.examples.emotion[among[rows]]
-            figures[mode][corpus] = {
-                "uar": unweighted_average_recall(labels, answer[rows, :5].argmax(1)),
-                "excited": binary_recall(labels, answer[rows, 5] > 0),
-                "intensity": intensity_correlation(study.examples.intensity[among[rows]], answer[rows, 6]),
-                "clips": int(rows.sum()),
-            }
-    return figures
-
-
-def show(console: Console, title: str, figures: dict[str, Any]) -> None:
-    """Print `table`."""
-    console.print(title)
-    for mode, corpora in figures.items():
-        speech = [f for name, f in corpora.items() if not name.endswith("_song")]
-        cells = [f"{name} {f['uar']:.3f} ({f['excited']:.2f})" for name, f in corpora.items()]
-        mean = f"mean {np.mean([f['uar'] for f in speech]):.3f} ({np.mean([f['excited'] for f in speech]):.2f})"
-        console.print(f"  {mode:9s} " + "  ".join([*cells, mean]))
+def table(study: Study, answers: dict[str, Floats], among: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    """`stranger_figures.figures` of each mode."""
+    clips, fold = [study.clips[i] for i in among], study.fold[among]
+    return {mode: figures(clips, answer, fold) for mode, answer in answers.items()}
 
 
 def cross_validate(study: Study, args: argparse.Namespace, tell: Tell) -> tuple[dict[str, Floats], NDArray[np.int64]]:
@@ -217,7 +203,7 @@ def ship(study: Study, args: argparse.Namespace, tell: Tell) -> None:
     temperatures = [fit_temperature(answer[spoken, :5], labels) for answer in answers.values()]
     everything = np.arange(len(study.clips))
     run(study, "all", everything, everything[::50], args, tell)
-    trained = Trained.load(args.work / "runs" / "all.safetensors", "train it again")
+    trained = Trained.load(_place(args, "all"), "train it again")
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     replace(trained, temperature=(temperatures[0], temperatures[1])).save(WEIGHTS)
 
@@ -235,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--leave-corpus-out", action="store_true", help="each corpus left out once")
     parser.add_argument("--ship", action="store_true", help="train on everything and write models/emotion/weights")
     parser.add_argument(
-        "--samples", type=whole("--samples", _BATCH), default=100_000, metavar="N", help="windows shown to each network"
+        "--samples", type=whole("--samples", _BATCH), default=200_000, metavar="N", help="windows shown to each network"
     )
     parser.add_argument(
         "--adapt",
@@ -245,9 +231,14 @@ def main(argv: list[str] | None = None) -> int:
         help="steps in which the encoder learns too; 0: it stays as published",
     )
     parser.add_argument(
-        "--copies", type=whole("--copies"), default=5, metavar="N", help="recording conditions, the original included"
+        "--copies", type=whole("--copies"), default=6, metavar="N", help="recording conditions, the original included"
     )
-    parser.add_argument("--seed", type=whole("--seed", 0, 2**32 - 1), default=0)
+    parser.add_argument(
+        "--seed",
+        type=whole("--seed", 0, 2**32 - 1),
+        default=0,
+        help="networks of other seeds are kept beside those of 0, the default",
+    )
     add_threads(parser)
     add_json(parser)
     parser.add_argument(
@@ -262,7 +253,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    figures: dict[str, Any] = {"samples": args.samples, "seed": args.seed, "copies": args.copies, "adapt": args.adapt}
+    found: dict[str, Any] = {"samples": args.samples, "seed": args.seed, "copies": args.copies, "adapt": args.adapt}
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, Any] = {}
 
@@ -273,15 +264,15 @@ def main(argv: list[str] | None = None) -> int:
 
         study = prepare(args.data, args.work, args.copies, tell)
         if args.folds:
-            figures["folds"] = table(study, *cross_validate(study, args, tell))
-            show(console, "Five folds, strangers to the network", figures["folds"])
+            found["folds"] = table(study, *cross_validate(study, args, tell))
+            show(console, "Five folds, strangers to the network", found["folds"])
         if args.leave_corpus_out:
-            figures["leave_corpus_out"] = table(study, *leave_corpora_out(study, args, tell))
-            show(console, "Corpus left out", figures["leave_corpus_out"])
+            found["leave_corpus_out"] = table(study, *leave_corpora_out(study, args, tell))
+            show(console, "Corpus left out", found["leave_corpus_out"])
         if args.ship:
             ship(study, args, tell)
             console.print(f"wrote {WEIGHTS}")
-    write_json(args.json, figures)
+    write_json(args.json, found)
     return 0
 
 

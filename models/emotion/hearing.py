@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 # Where the emotions lie on the two axes of affect (J. Russell: A circumplex model of affect, 1980): the excited against
 # the calm ones, and how pleasant each is.
 EXCITED: Final = (1.0, 0.0, 1.0, 1.0, 0.0)
-_PLEASANT: Final = np.array([-0.7, 0.0, -0.7, 0.9, -0.7], np.float32)
+PLEASANT: Final = np.array([-0.7, 0.0, -0.7, 0.9, -0.7], np.float32)
 
 _NEUTRAL_ONLY: Final = np.eye(len(EMOTIONS), dtype=np.float32)[NEUTRAL]
 _ENOUGH_SPEECH: Final = 0.4  # seconds from which a verdict counts fully; below, in proportion
@@ -66,7 +66,7 @@ def hearing(heard: Floats, counts: float, silence: float, arousal: float, intens
         confidence=counts * float(np.clip(1.0 - entropy, 0.0, 1.0)),
         speaking=silence < _SPEAKING,
         arousal=counts * math.tanh(arousal / 2.0),
-        valence=float(np.clip(probabilities @ _PLEASANT, -1.0, 1.0)),
+        valence=float(np.clip(probabilities @ PLEASANT, -1.0, 1.0)),
         intensity=0.5 + counts * 0.5 * math.tanh(intensity / 2.0),
         voice=voice,
     )

@@ -173,6 +173,7 @@ def frame_messages(frame: Frame, t_handed: float) -> Iterator[Message]:
     yield "/s2e/rate", (float(np.clip(prosody.rate, 0, 10)) if prosody else 0.0,)
     yield "/s2e/arousal", (float(heard.arousal) if heard else 0.0,)
     yield "/s2e/valence", (float(heard.valence) if heard else 0.0,)
+    yield "/s2e/intensity", (float(heard.intensity) if heard else 0.5,)
     for name, value in sorted(controls.rig.items()):
         yield f"/s2e/rig/{name}", (float(value),)
 

@@ -44,7 +44,7 @@ def test_everything_is_measured_on_a_few_clips(
         (folder / "noise" / name).write_text("this is no sound")
     write_wav(folder / "noise" / "hum" / "b.wav", 0.1 * np.sin(np.arange(8_000) / 40))
     words = ["--manifest", str(manifest), "--json", str(folder / "new" / "out.json"), "--plots", str(folder / "plots")]
-    more = ["--timing", "--changes", "1", "--voices", "1", "--non-speech-in", str(folder / "noise")]
+    more = ["--changes", "1", "--voices", "1", "--non-speech-in", str(folder / "noise")]
     assert evaluate_emotion.main([*words, *more]) == 0
     found = json.loads((folder / "new" / "out.json").read_text())
     assert found["all"]["clips"] == 5 and found["all"]["nobody_heard"] == 1 and len(found["skipped"]) == 3
@@ -59,14 +59,14 @@ def test_why_there_are_no_talks_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     write_wav(tmp_path / "a.wav", np.zeros(1_600))
     (tmp_path / "manifest.csv").write_text("path,corpus,speaker,emotion\na.wav,one,s,sad\n")
     out = tmp_path / "out.json"
-    assert evaluate_emotion.main(["--manifest", str(tmp_path), "--timing", "--json", str(out)]) == 0
+    assert evaluate_emotion.main(["--manifest", str(tmp_path), "--json", str(out)]) == 0
     found, said = json.loads(out.read_text()), " ".join(capsys.readouterr().out.split())
     assert found["no_changes"] in said and found["no_steady"] in said and "changes" not in found
 
 
 def test_somebody_elses_classifier_is_measured(manifest: Path) -> None:
     own, out = write_classifier(manifest.parent / "own.onnx"), manifest.parent / "out.json"
-    assert evaluate_emotion.main(["--manifest", str(manifest), "--classifier", str(own), "--json", str(out)]) == 0
+    assert evaluate_emotion.main(["--manifest", str(manifest), "--no-timing", "--classifier", str(own), "--json", str(out)]) == 0
     columns = np.array(json.loads(out.read_text())["all"]["confusion"]).sum(0)
     assert columns[[EMOTIONS.index("fear"), EMOTIONS.index("sad")]].sum() == 0 and columns.sum() == 5
 

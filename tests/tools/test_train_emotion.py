@@ -100,6 +100,8 @@ def test_other_settings_or_clips_are_another_run(corpus: Path, tmp_path: Path) -
     assert all(other != first[name] for name, other in trained("--samples", "512").items())
     assert all(other != first[name] for name, other in trained("--samples", "256", "--adapt", "1").items())
     assert trained("--samples", "256") == first
+    beside = trained("--samples", "256", "--seed", "1")
+    assert all(beside[name] == first[name] for name in first) and len(beside) == 2 * len(first)
 
 
 @pytest.mark.parametrize(
@@ -273,9 +275,9 @@ def test_trains_measures_and_ships(corpus: Path, tmp_path: Path, monkeypatch: py
     figures = tmp_path / "figures.json"
     assert train_emotion.main([*common, "--folds", "--json", str(figures)]) == 0
     found = json.loads(figures.read_text())["folds"]
-    assert set(found) == {"stranger", "known"} and set(found["stranger"]) == {"one", "two"}
-    assert sum(f["clips"] for f in found["stranger"].values()) == 60
-    assert all(0.0 <= f["uar"] <= 1.0 for corpora in found.values() for f in corpora.values())
+    assert set(found) == {"stranger", "known"} and set(found["stranger"]["corpora"]) == {"one", "two"}
+    assert sum(f["clips"] for f in found["stranger"]["corpora"].values()) == 60 == np.sum(found["stranger"]["confusion"])
+    assert all(0.0 <= f["uar"] <= 1.0 for mode in found.values() for f in mode["corpora"].values())
 
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "work" / "runs").iterdir()}
     assert train_emotion.main([*common, "--ship"]) == 0
