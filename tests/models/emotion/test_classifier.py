@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.emotion import classifier as subject
 from models.emotion.classifier import WEIGHTS, EmotionClassifier
+from models.emotion.embedding import newest
 from models.emotion.front_end import FrontEnd
 from models.emotion.hearing import Hearing
 from models.errors import UserError
@@ -71,13 +72,26 @@ def test_same_bits_after_reset(classifier: EmotionClassifier, voice: np.ndarray)
     assert all(same(a, b) for a, b in zip(first, listen(classifier, voice), strict=True))
 
 
-def test_cached_frames_are_those_of_the_whole_window(classifier: EmotionClassifier, voice: np.ndarray) -> None:
-    n_hops = 47
-    for _ in listen(classifier, voice[: n_hops * HOP]):
+@pytest.mark.parametrize("gain_db", [0, -30])
+@pytest.mark.parametrize("n_hops", [33, 47, 80])
+def test_a_stream_hears_what_the_whole_window_holds(
+    classifier: EmotionClassifier, voice: np.ndarray, n_hops: int, gain_db: int
+) -> None:
+    """Frames that were computed one hop at a time, the vectors made of them and the logits, within 1e-4 of those of the window
+    computed at once."""
+    sound = voice * np.float32(10 ** (gain_db / 20))
+    for _ in listen(classifier, sound[: n_hops * HOP]):
         pass
-    window = voice[n_hops * HOP - EmotionClassifier.WINDOW : n_hops * HOP]
-    whole = FrontEnd().frame_features(torch.from_numpy(window))
+    whole = FrontEnd().frame_features(torch.from_numpy(sound[n_hops * HOP - EmotionClassifier.WINDOW : n_hops * HOP]))
     assert torch.allclose(classifier._frames, whole, atol=1e-4)
+    heard = classifier.window
+    assert heard is not None
+    mask = torch.from_numpy(subject._newest_utterance(classifier._speech()))[None]
+    at_once = classifier.embed(whole[None], mask).over(torch.stack([mask, newest(mask)], dim=1))[0].detach().numpy()
+    streamed = np.stack([heard.embedding, heard.newest])
+    assert np.abs(at_once - streamed).max() < 1e-4
+    logits = [classifier._judge(vectors, classifier.shares).logits for vectors in (at_once, streamed)]
+    assert np.abs(logits[0] - logits[1]).max() < 1e-4
 
 
 def test_level_of_the_microphone_does_not_matter(classifier: EmotionClassifier, voice: np.ndarray) -> None:
