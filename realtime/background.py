@@ -13,13 +13,21 @@ class Background:
     """A function of some module's top level that runs beside the show; Ctrl-C is not for it, the show ends it."""
 
     def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
-        self._process = multiprocessing.get_context("spawn").Process(target=function, args=arguments, daemon=True)
+        """`function` is given `arguments` and, last, a shared number whose `value` it raises to 1 as it gets on."""
+        spawning = multiprocessing.get_context("spawn")
+        self._part = spawning.Value("d", 0.0)
+        self._process = spawning.Process(target=function, args=(*arguments, self._part), daemon=True)
         with _ctrl_c_for_the_show_alone():
             self._process.start()
 
     @property
     def running(self) -> bool:
         return self._process.is_alive()
+
+    @property
+    def part(self) -> float:
+        """How much of the work is done, 0…1, as far as it says so."""
+        return float(self._part.value)
 
     @property
     def failed(self) -> bool:

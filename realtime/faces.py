@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -18,6 +18,7 @@ from models.errors import UserError
 from models.expression.bank import PREDICTOR_FILE, load_bank, load_predictor
 from models.expression.find import find_paths, finished
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.expression.progress import within
 from models.expression.provenance import provenance
 from models.files import cache_folder, note_use
 from models.judge.eyes import WHO, check_eyes, open_eyes
@@ -31,8 +32,10 @@ from realtime.settings import Face
 log = logging.getLogger(__name__)
 
 KEYS: Final = 9
-Find = Callable[[int, Path | None, Path], None]
-"""(seed, folder of networks or None, file to save to); before, what is predicted may be saved to `finished_file` of that file."""
+PREDICTED_PART: Final = 0.3  # of a search's time, that setting the strengths of what is predicted takes
+Find = Callable[[int, Path | None, Path, Any], None]
+"""(seed, folder of networks or None, file to save to, a shared number that rises to 1); before, what is predicted may be saved to
+`finished_file` of that file."""
 
 
 class Faces:
@@ -56,6 +59,11 @@ class Faces:
     def name(self) -> str:
         """Of the face on show."""
         return self.on_show.name
+
+    @property
+    def part(self) -> float | None:
+        """How much of a search in the background is done, 0...1; None where there is none."""
+        return None if self._search is None else self._search.background.part
 
     @property
     def index(self) -> int:
@@ -195,11 +203,15 @@ class _Search:
             return None
 
 
-def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
-    """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`: about half a minute of one core.
+def find_and_save(seed: int, networks: Path | None, file: Path, part: Any) -> None:
+    """Search the own paths of `seed:N`, steered as `open_eyes` says, and save them to `file`; `part`'s value rises to 1.
 
-    First, in about 18 s, what is predicted is `finished` for this face and saved to `finished_file(file)`.
+    First, in a third of the time, what is predicted is `finished` for this face and saved to `finished_file(file)`.
     """
+
+    def tell(share: float, _what: str) -> None:
+        part.value = share
+
     give_way()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
@@ -207,9 +219,10 @@ def find_and_save(seed: int, networks: Path | None, file: Path) -> None:
         generator, eyes = quick_generator(quality="fine"), open_eyes(networks)
         if not finished_file(file).exists():
             ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-            predicted = finished(generator, load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}"), eyes)
+            predicted = load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}")
+            predicted = finished(generator, predicted, eyes, within(tell, 0.0, PREDICTED_PART))
             save_paths(finished_file(file), {predicted.name: predicted})
-        face = find_paths(generator, seed, eyes)
+        face = find_paths(generator, seed, eyes, within(tell, PREDICTED_PART, 1.0))
         save_paths(file, {face.name: face})
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -6,7 +6,6 @@ start, that evened, with strengths of its own; and what a search finds for it. A
 """
 
 import logging
-import multiprocessing
 import os
 import sys
 import warnings
@@ -85,7 +84,6 @@ class OwnFaces:
         self._bank = self._known()
         self._number = 0
         self.on_show = FaceOnShow(self._bank[0])
-        self._part = multiprocessing.get_context("spawn").Value("d", 0.0)
         self._told = 0.0
         self._background = self._begun(settings, self._work, learn)
 
@@ -93,6 +91,11 @@ class OwnFaces:
     def name(self) -> str:
         """Of the picture on show."""
         return self.on_show.name
+
+    @property
+    def part(self) -> float | None:
+        """How much of what runs in the background is done, 0...1; None where nothing does."""
+        return None if self._background is None else self._background.part
 
     @property
     def index(self) -> int:
@@ -144,13 +147,13 @@ class OwnFaces:
                 "steered by %s (docs/generators.md)",
                 steered_by,
             )
-        return Background(learn, work, self._part)
+        return Background(learn, work)
 
     def _take_in(self, t: float) -> None:
         if self._background is None:
             return
-        if self._part.value >= self._told + TOLD_EVERY:
-            self._told = self._part.value
+        if self._background.part >= self._told + TOLD_EVERY:
+            self._told = self._background.part
             log.info("learning this generator's expressions: %.0f %%", 100 * self._told)
         ended = not self._background.running
         stage = self._reached()

@@ -53,6 +53,12 @@ class Stages:
     video: VideoOutput | None
     osc: OscOutput | None
 
+    @property
+    def face_and_search(self) -> str:
+        """The name of the face on show and, while its own expressions are searched, how far that is."""
+        part = self.faces.part
+        return self.faces.name if part is None else f"{self.faces.name}, expressions {part:.0%}"
+
     def listen(self) -> None:
         """Take in all sound that came. Counted as "hearing" is what a step with a verdict on the emotion takes."""
         began, verdicts = time.perf_counter(), 0
@@ -185,7 +191,8 @@ class LiveShow:
         clock, stats = self._stages.clock, self._stages.stats
         frame = self._for_window.take(timeout=min(SCREEN_EVERY, self._window.wait(clock.now())))
         latency = stats.median("sound to window", RECENT)
-        reading = Reading(self._shown.at(clock.now()), latency, self._stages.faces.name, self._source.description, self.health)
+        face = self._stages.face_and_search
+        reading = Reading(self._shown.at(clock.now()), latency, face, self._source.description, self.health)
         began = clock.now()
         seen = self._window.step(frame, reading, began)
         t = clock.now()

@@ -19,6 +19,7 @@ from torch import Tensor
 from models.expression.geometry import turned_from
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture, previews_of
+from models.expression.progress import Progress, untold
 from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
 from models.judge.irises import iris_weights
@@ -44,18 +45,20 @@ CROPS: Final = (*STILL, Jitter(0.015, 0.0, 0.93), Jitter(-0.015, 0.0, 1.07))
 Floats = NDArray[np.float32]
 
 
-def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
+def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = untold) -> ExpressionPaths:
     """The same face, even at rest and at the end of each emotion, where irises and skin keep their colour, too, but in sadness;
     knots before the end share in its step, the rig stays.
 
     Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
     """
+    progress(0.0, "evening out")
     scene = _Scene(generator, eyes, torch.from_numpy(face.neutral)[None])
     at_rest = scene.step(scene.rest, shaping_rows(generator))
     rest = scene.rest + at_rest
     scene.holds(rest)
     paths = face.paths.copy()
     for emotion in range(len(EMOTIONS)):
+        progress((1 + emotion) / (1 + len(EMOTIONS)), f"evening out {EMOTIONS[emotion]}")
         end = torch.from_numpy(face.paths[emotion, -1])
         if emotion == NEUTRAL or not end.any():
             continue

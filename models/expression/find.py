@@ -5,7 +5,7 @@ About half a minute on one core; meant for a background process or `tools/search
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from models.expression.objective import Objective, Start
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
+from models.expression.progress import Progress, untold, within
 from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
@@ -57,9 +58,6 @@ BLENDS: Final = (Blend(0.9, 1.0), Blend(1.1, 1.0), Blend(1.0, 0.6))  # tried on 
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
 CONVINCED: Final = 0.8
 
-Progress = Callable[[float, str], None]
-
-
 ROUND: Final = Walk(steps=4)
 ROUNDS: Final = 2
 # Weighted losses on the full picture below which a walk has arrived: 0.83 of both networks' probability, 2 hundredths short.
@@ -70,7 +68,7 @@ def find_paths(
     generator: Generator,
     face: int | Tensor,
     eyes: Eyes,
-    progress: Progress = lambda _part, _what: None,
+    progress: Progress = untold,
     *,
     predictor: PathPredictor | None = None,
 ) -> ExpressionPaths:
@@ -87,8 +85,9 @@ def find_paths(
     name, ws = _named_code(generator, face)
     goals = {**EMOTION_GOALS, **{control: RIG_GOALS[control] for control in SEARCHED}}
     parts = 1 + len(goals)
+    walking, finishing = within(progress, 0.0, 0.6), within(progress, 0.6, 1.0)
 
-    progress(0.0, "neutral")
+    walking(0.0, "neutral")
     scene = _Scene(generator, eyes, ws, [ws])
     code = ws[0].cpu().numpy()
 
@@ -100,7 +99,7 @@ def find_paths(
     scene = _Scene(generator, eyes, neutral, [neutral, ws])
     ends: dict[str, Tensor] = {}
     for number, (goal_name, goal) in enumerate(goals.items()):
-        progress((1 + number) / parts, goal_name)
+        walking((1 + number) / parts, goal_name)
         ends[goal_name] = scene.reach(goal, predicted(goal_name))
         if goal.emotion is not None:
             strong = scene.strengthened(ends[goal_name], goal.emotion)
@@ -111,20 +110,18 @@ def find_paths(
     rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
     neutral = torch.lerp(ws + predicted(NEUTRAL_STEP), neutral, eyes.trusted)
     found = ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
-    found = finished(generator, found, eyes)
+    found = finished(generator, found, eyes, finishing)
     progress(1.0, "done")
     return found
 
 
-def finished(
-    generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = lambda _part, _what: None
-) -> ExpressionPaths:
+def finished(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = untold) -> ExpressionPaths:
     """What all expressions end with, predicted or found: sides and turns put right, strengths set by looking.
 
     Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
     """
-    progress(0.0, "sides")
-    return levelled(generator, evened(generator, face, eyes), eyes, progress)
+    even = evened(generator, face, eyes, within(progress, 0.0, 0.7))
+    return levelled(generator, even, eyes, within(progress, 0.7, 1.0))
 
 
 class _Scene:

@@ -5,7 +5,7 @@ steer, and a knot is put where their log-odds reach what they reach, in the medi
 Some seconds of one core; meant for a background process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -19,6 +19,7 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import KNOTS
 from models.expression.preview import Generator, as_bytes, full_picture
+from models.expression.progress import Progress, untold
 from models.expression.typical import Typicality
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
@@ -34,12 +35,9 @@ SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lowe
 CLEAR: Final = (0.4, 0.9)  # of what is full
 
 Floats = NDArray[np.float32]
-Progress = Callable[[float, str], None]
 
 
-def levelled(
-    generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = lambda _part, _what: None
-) -> ExpressionPaths:
+def levelled(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = untold) -> ExpressionPaths:
     """The same face with its knots, and how strong full is, where the log-odds reach `eyes.levels`; rest and rig stay.
 
     Raises `UserError` where the neutral picture shows no face.

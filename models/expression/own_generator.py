@@ -17,6 +17,7 @@ from models.expression.bank import load_directions, load_predictor
 from models.expression.directions import Directions
 from models.expression.predictor import PathPredictor, untrained
 from models.expression.preview import FEATURES, FittedPreviews, Generator
+from models.expression.progress import Progress, untold
 from models.expression.rows import shaping_rows
 from models.files import cache_folder, note_use
 from models.judge.eyes import WHO, Eyes
@@ -43,7 +44,6 @@ class Descent:
 DESCENTS: Final = (Descent(120, 2.5, 1.0, 0.05), Descent(50, 1.5, 0.7, 0.04))
 
 Found = TypeVar("Found")
-Progress = Callable[[float, str], None]
 
 
 class Kept:
@@ -132,7 +132,7 @@ def check_learnable(generator: Generator) -> None:
         ) from error
 
 
-def learn(generator: Generator, eyes: Eyes, progress: Progress = lambda _part, _what: None) -> PathPredictor:
+def learn(generator: Generator, eyes: Eyes, progress: Progress = untold) -> PathPredictor:
     """The predictor of this generator's faces, from the cache or made now and kept there.
 
     Takes seven steps of a search for each face of `DESCENTS`. Raises `NoFacesError` where most pictures show no face, and

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,19 +43,19 @@ class Predictor:
         return paths(name, float(ws.mean()))
 
 
-def find_quickly(seed: int, networks: Path | None, file: Path) -> None:
+def find_quickly(seed: int, networks: Path | None, file: Path, part: Any) -> None:
     """Runs in a process of its own, as the real search does."""
     name = f"seed:{seed}"
     save_paths(file, {name: paths(name, 77.0)})
 
 
-def find_despite_ctrl_c(seed: int, networks: Path | None, file: Path) -> None:
+def find_despite_ctrl_c(seed: int, networks: Path | None, file: Path, part: Any) -> None:
     """A terminal sends Ctrl-C to every process of the show."""
     os.kill(os.getpid(), signal.SIGINT)
-    find_quickly(seed, networks, file)
+    find_quickly(seed, networks, file, part)
 
 
-def set_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None:
+def set_strengths_and_wait(seed: int, networks: Path | None, file: Path, part: Any) -> None:
     """What is predicted with its strengths set, and then a search that lasts until somebody says so."""
     name = f"seed:{seed}"
     save_paths(module.finished_file(file), {name: paths(name, 55.0)})
@@ -63,21 +64,28 @@ def set_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None
     save_paths(file, {name: paths(name, 77.0)})
 
 
-def damage_strengths_and_wait(seed: int, networks: Path | None, file: Path) -> None:
+def damage_strengths_and_wait(seed: int, networks: Path | None, file: Path, part: Any) -> None:
     """As if the cache were on a disk that fails; the search itself goes on."""
     module.finished_file(file).write_bytes(b"cut short")
     while not file.with_name("go").exists():
         time.sleep(0.02)
-    find_quickly(seed, networks, file)
+    find_quickly(seed, networks, file, part)
 
 
-def set_strengths_and_fail(seed: int, networks: Path | None, file: Path) -> None:
+def tell_half_and_wait(seed: int, networks: Path | None, file: Path, part: Any) -> None:
+    part.value = 0.5
+    while not file.with_name("go").exists():
+        time.sleep(0.02)
+    find_quickly(seed, networks, file, part)
+
+
+def set_strengths_and_fail(seed: int, networks: Path | None, file: Path, part: Any) -> None:
     name = f"seed:{seed}"
     save_paths(module.finished_file(file), {name: paths(name, 55.0)})
     raise SystemExit(1)
 
 
-def fail(seed: int, networks: Path | None, file: Path) -> None:
+def fail(seed: int, networks: Path | None, file: Path, part: Any) -> None:
     raise SystemExit(1)
 
 
@@ -200,6 +208,17 @@ def test_what_an_earlier_search_found_counts_as_not_there(networks: Path, name: 
     assert shown(faces) == 5.0
     faces.wait()
     assert shown(faces) == 77.0
+
+
+def test_how_far_a_search_has_come_is_told_while_it_runs(networks: Path) -> None:
+    assert Faces(Face(name="seed:1"), Generator(), VirtualClock()).part is None
+    faces = Faces(Face(name="seed:5"), Generator(), VirtualClock(), tell_half_and_wait)
+    while faces.part == 0.0:
+        time.sleep(0.02)
+    assert faces.part == 0.5
+    (networks / "go").touch()
+    faces.wait()
+    assert faces.part is None
 
 
 def test_offline_waits_for_the_search(networks: Path) -> None:

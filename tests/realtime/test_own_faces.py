@@ -47,9 +47,9 @@ class AtOnce:
     running = False
 
     def __init__(self, function: Any, *arguments: Any) -> None:
-        self.failed = False
+        self.failed, self.part = False, 1.0
         try:
-            function(*arguments)
+            function(*arguments, SimpleNamespace())
         except SystemExit:
             self.failed = True
 
