@@ -3,6 +3,7 @@
 python -m tools.draw_seeds --seeds 0-7,42 --out pictures
 python -m tools.draw_seeds --generator ffhq.pkl --seeds 1-9 --truncation 0.7 --cutoff 8 --noise none --out pictures
 python -m tools.draw_seeds --generator ffhq.pkl --seeds 1-9 --mix 85 --crossover 6 --out pictures   # coarse of 1…9, fine of 85
+python -m tools.draw_seeds --generator ffhq.pkl --seeds 1-3 --mix 85,100 --styles 0-3 --grid --out pictures # also in one picture
 python -m tools.draw_seeds --generator ffhq-r.pkl --seeds 1 --rotate 30 --shift 0.1 0 --out pictures # StyleGAN3 only
 """
 
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.errors import UserError, exit_on_user_error
 from models.files import make_folder, written_beside
@@ -23,6 +26,9 @@ from tools.chosen_generator import add_options, chosen_generator
 from tools.ranges import real, whole
 
 MOST_SEEDS: Final = 100_000
+MOST_IN_GRID: Final = 256  # pictures: of 1024² 800 MB
+
+Picture = NDArray[np.uint8]
 
 
 @exit_on_user_error
@@ -35,29 +41,48 @@ def main(arguments: list[str] | None = None) -> None:
         if not isinstance(generator, StyleGan3):
             raise UserError("only StyleGAN3 can turn and shift its pictures; leave --rotate and --shift away")
         generator.synthesis.input.place(options.rotate, *options.shift)
-    rows = generator.num_ws
     for name, value in (("--cutoff", options.cutoff), ("--crossover", options.crossover)):
-        if value is not None and not 0 <= value <= rows:
-            raise UserError(f"{name} counts rows of ws, 0 to {rows} with this generator; got {value}")
-    fine = None if options.mix is None else _ws(generator, options.mix, options)
+        if value is not None and not 0 <= value <= generator.num_ws:
+            raise UserError(f"{name} counts rows of ws, 0 to {generator.num_ws} with this generator; got {value}")
+    seeds, others = seeds_of(options.seeds), [] if options.mix is None else seeds_of(options.mix)
+    if not others and (options.styles is not None or options.grid):
+        raise UserError("--styles and --grid are of mixed pictures; name the other seeds with --mix")
+    columns: list[int | None] = [*others] or [None]
+    if len(seeds) * len(columns) > MOST_SEEDS:
+        raise UserError(f"at most {MOST_SEEDS} pictures are drawn at once; name fewer seeds")
+    if options.grid and (len(seeds) + 1) * (len(others) + 1) > MOST_IN_GRID:
+        raise UserError(f"at most {MOST_IN_GRID} pictures are put into one grid; name fewer seeds, or leave --grid away")
+    styles = _styles(generator, options)
     make_folder(options.out)
-    for seed in seeds_of(options.seeds):
+    first = [drawn(generator, _ws(generator, other, options), options.noise) for other in others] if options.grid else []
+    lines = [[np.zeros_like(first[0]), *first]] if first else []
+    for seed in seeds:
         ws = _ws(generator, seed, options)
-        name = f"seed{seed:04d}.png"
-        if fine is not None:
-            ws = generator.mix(ws, fine, rows // 2 if options.crossover is None else options.crossover)
-            name = f"seed{seed:04d}-{options.mix:04d}.png"
-        draw(generator, ws, options.noise, options.out / name)
-        print(options.out / name, flush=True)
+        line = [drawn(generator, ws, options.noise)] if options.grid else []
+        for other in columns:
+            mixed = ws if other is None else generator.mix(ws, _ws(generator, other, options), styles)
+            picture = drawn(generator, mixed, options.noise)
+            _write(picture, options.out / f"seed{seed:04d}{'' if other is None else f'-{other:04d}'}.png")
+            if options.grid:
+                line.append(picture)
+        lines.append(line)
+    if options.grid:
+        _write(np.vstack([np.hstack(line) for line in lines]), options.out / "grid.png")
 
 
 @torch.inference_mode()
-def draw(generator: Generator, ws: torch.Tensor, noise: str, path: Path) -> None:
-    """Write the picture of `ws` (1, num_ws, w_dim) as a PNG. Raises `UserError` where that can't be."""
+def drawn(generator: Generator, ws: torch.Tensor, noise: str) -> Picture:
+    """ws (1, num_ws, w_dim) → picture (R, R, 3), RGB."""
     picture = generator.synthesis(ws, noise) if isinstance(generator, StyleGan2) else generator.synthesis(ws)
-    grey = (picture[0] * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    grey: Picture = (picture[0] * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    return grey
+
+
+def _write(picture: Picture, path: Path) -> None:
+    """As a PNG, and say so. Raises `UserError` where that can't be."""
     with written_beside(path) as beside:
-        beside.write_bytes(cv2.imencode(".png", cv2.cvtColor(grey, cv2.COLOR_RGB2BGR))[1].tobytes())
+        beside.write_bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+    print(path, flush=True)
 
 
 def _ws(generator: Generator, seed: int, options: argparse.Namespace) -> torch.Tensor:
@@ -65,26 +90,31 @@ def _ws(generator: Generator, seed: int, options: argparse.Namespace) -> torch.T
     return generator.truncate(ws, options.truncation, options.cutoff)
 
 
+def _styles(generator: Generator, options: argparse.Namespace) -> list[int]:
+    """The rows of ws that come from the other seed."""
+    rows = generator.num_ws
+    if options.styles is not None:
+        expected = f"--styles takes rows of ws, 0 to {rows - 1} with this generator, such as 4-7 or 0,2,5-6"
+        return _numbers(options.styles, rows - 1, expected)
+    return list(range(rows // 2 if options.crossover is None else options.crossover, rows))
+
+
 def seeds_of(text: str) -> list[int]:
     """`0-3,42` → [0, 1, 2, 3, 42]. Raises `UserError`."""
-    seeds: list[int] = []
+    return _numbers(text, LAST_SEED, f"seeds are numbers up to {LAST_SEED} and ranges of them, such as 0-7,42")
+
+
+def _numbers(text: str, most: int, expected: str) -> list[int]:
+    numbers: list[int] = []
     for part in text.split(","):
         first_text, dash, last_text = part.strip().partition("-")
         first, last = seed_in(first_text), seed_in(last_text if dash else first_text)
-        if first is None or last is None or first > last:
-            got = part.strip()[:40]
-            raise UserError(f"seeds are numbers up to {LAST_SEED} and ranges of them, such as 0-7,42; got '{got}'")
-        seeds += range(first, min(last, first + MOST_SEEDS) + 1)
-        if len(seeds) > MOST_SEEDS:
+        if first is None or last is None or not first <= last <= most:
+            raise UserError(f"{expected}; got '{part.strip()[:40]}'")
+        numbers += range(first, min(last, first + MOST_SEEDS) + 1)
+        if len(numbers) > MOST_SEEDS:
             raise UserError(f"at most {MOST_SEEDS} pictures are drawn at once; '{text}' names more")
-    return seeds
-
-
-def _seed(text: str) -> int:
-    seeds = seeds_of(text)
-    if len(seeds) != 1:
-        raise UserError(f"one seed was expected, got '{text[:40]}'")
-    return seeds[0]
+    return numbers
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,13 +133,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--cutoff", type=whole("--cutoff", 0), metavar="N", help="truncate the first N rows only (default: all)")
     add("--noise", choices=["const", "none", "random"], default="const", help="StyleGAN2's noise (%(default)s)")
-    add("--mix", type=_seed, metavar="SEED", help="take the fine rows from this seed")
-    add(
+    add("--mix", metavar="A-B,C…", help="mix each picture with each of these seeds: a part of its rows comes from them")
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument(
         "--crossover",
         type=whole("--crossover", 0),
         metavar="N",
-        help="the first row that is taken from it (default: half of them)",
+        help="the first row that is taken from them, fine ones follow (default: half of all)",
     )
+    rows.add_argument("--styles", metavar="A-B,C…", help="instead: which rows are taken from them, such as 4-7 or 0,2,5-6")
+    add("--grid", action="store_true", help="also grid.png: a row for each seed, a column for each of --mix, and pure ones")
     add("--rotate", type=real("--rotate", -360, 360), default=0.0, metavar="DEGREES", help="anticlockwise, StyleGAN3 only")
     add(
         "--shift",

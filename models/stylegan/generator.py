@@ -70,9 +70,11 @@ class Generator(nn.Module, ABC):
         truncated = self.w_avg + psi * (w - self.w_avg)
         return truncated if cutoff is None else torch.cat([truncated[:, :cutoff], w[:, cutoff:]], dim=1)
 
-    def mix(self, coarse: Tensor, fine: Tensor, crossover: int) -> Tensor:
-        """Style mixing: rows 0 … crossover - 1 of `coarse`, the others of `fine`; all (N, num_ws, w_dim)."""
-        return torch.cat([coarse[:, :crossover], fine[:, crossover:]], dim=1)
+    def mix(self, ws: Tensor, other: Tensor, rows: Sequence[int]) -> Tensor:
+        """Style mixing: `ws` with these rows, each 0 … num_ws - 1, of `other`; all (N, num_ws, w_dim). First rows are coarse."""
+        mixed = ws.clone()
+        mixed[:, rows] = other[:, rows]
+        return mixed
 
     def code_of_seed(self, seed: int, psi: float = 0.7) -> Tensor:
         """The face named `seed:N`: w (1, w_dim), the same everywhere: z is drawn as NVIDIA's scripts do, by `RandomState(N)`."""

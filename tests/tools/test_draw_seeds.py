@@ -50,6 +50,27 @@ def test_truncation_mixing_and_noise(pickles: dict[str, str], tmp_path: Path) ->
     assert (fresh[0] != fresh[1]).any()
 
 
+def test_rows_of_any_kind_are_taken_from_every_column_and_shown_as_a_grid(pickles: dict[str, str], tmp_path: Path) -> None:
+    generator = ["--generator", pickles["sg2-32"]]
+    pure = drawn(tmp_path / "a", *generator, "--seeds", "1-4")
+    folder = tmp_path / "b"
+    assert main([*generator, "--seeds", "1,2", "--mix", "3-4", "--styles", "0,2,5-6", "--grid", "--out", str(folder)]) == 0
+    grid = cv2.imread(str(folder / "grid.png"))
+    assert grid is not None
+    cells = grid.reshape(3, 32, 3, 32, 3).swapaxes(1, 2)
+    assert not cells[0, 0].any()
+    assert np.array_equal(cells[0, 1:], pure[2:])
+    assert np.array_equal(cells[1:, 0], pure[:2])
+    for i, seed in enumerate((1, 2)):
+        for j, other in enumerate((3, 4)):
+            assert np.array_equal(cells[1 + i, 1 + j], cv2.imread(str(folder / f"seed{seed:04d}-{other:04d}.png")))
+    assert len(list(folder.iterdir())) == 5
+    (swapped,) = drawn(tmp_path / "c", *generator, "--seeds", "3", "--mix", "1", "--styles", "1,3-4,7")
+    assert np.array_equal(swapped, cells[1, 1])
+    (all_rows,) = drawn(tmp_path / "d", *generator, "--seeds", "1", "--mix", "3", "--styles", "0-7")
+    assert np.array_equal(all_rows, pure[2])
+
+
 def test_stylegan3_can_be_turned(pickles: dict[str, str], tmp_path: Path) -> None:
     generator = ["--generator", pickles["sg3r-32"], "--seeds", "1"]
     (turned,) = drawn(tmp_path / "a", *generator, "--rotate", "45")
@@ -64,6 +85,12 @@ def test_stylegan3_can_be_turned(pickles: dict[str, str], tmp_path: Path) -> Non
         ("sg2-32", ["--rotate", "5"], "only StyleGAN3 can turn"),
         ("sg2-32", ["--cutoff", "9"], "0 to 8"),
         ("sg2-32", ["--crossover", "9"], "0 to 8"),
+        ("sg2-32", ["--mix", "3", "--styles", "4-8"], "rows of ws, 0 to 7 with this generator, such as 4-7 or 0,2,5-6; got"),
+        ("sg2-32", ["--mix", "3", "--styles", "x"], "got 'x'"),
+        ("sg2-32", ["--styles", "0"], "name the other seeds with --mix"),
+        ("sg2-32", ["--grid"], "name the other seeds with --mix"),
+        ("sg2-32", ["--mix", "0-127", "--grid"], "at most 256 pictures"),
+        ("sg2-32", ["--seeds", "0-999", "--mix", "0-999"], "at most 100000 pictures"),
         ("sg2-32", ["--label", "0"], "leave --label away"),
     ],
 )
