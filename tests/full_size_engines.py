@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import torch
 from reference_generators import REFERENCE
 
-from models.stylegan.checkpoint import Config, build, shapes
-from models.stylegan.generator import Generator
+from models.stylegan.checkpoint import Config
+from models.stylegan.random_weights import random_generator
 from models.stylegan.stylegan2 import StyleGan2Config
 from models.stylegan.stylegan3 import StyleGan3Config
 
@@ -51,13 +51,6 @@ def config_of(arguments: dict[str, Any]) -> Config:
     return StyleGan2Config(**sizes, channels=channels, conv_clamp=widths["conv_clamp"])
 
 
-def random_generator(name: str) -> Generator:
-    """The network of one of `LAYOUTS` with numbers in it that mean nothing."""
-    config = config_of(LAYOUTS[name]["arguments"])
-    some = torch.Generator().manual_seed(0)
-    return build(config, {tensor: torch.randn(shape, generator=some) for tensor, shape in shapes(config).items()})
-
-
 def read_and_build(name: str, folder: Path) -> Read:
     """Export, parse and build; to be called in a process of its own, with a `folder` for the graph."""
     import tensorrt_rtx_bindings as trt
@@ -68,7 +61,7 @@ def read_and_build(name: str, folder: Path) -> Read:
 
     torch.set_num_threads(1)
     export.cache_folder = lambda _="": folder  # type: ignore[assignment]
-    generator = random_generator(name)
+    generator = random_generator(config_of(LAYOUTS[name]["arguments"]))
     network = Network(trt, export.onnx_file(Pixels(generator, generator.resolution).eval().in_half_precision()))
     graph = network.definition
     layers = [graph.get_layer(i) for i in range(graph.num_layers)]

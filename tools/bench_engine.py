@@ -1,21 +1,23 @@
 """Measures every way of drawing on this machine, beside the way the generator's own package draws.
 
-    python -m tools.bench_engine                              # all backends and sizes, as a table
+    python -m tools.bench_engine                              # all backends, sizes and qualities, as a table
     python -m tools.bench_engine --size 256 --json > out.jsonl # one JSON object a line
-    python -m tools.bench_engine --size 256 --quality fast fine full # all ways to 256²
+    python -m tools.bench_engine --size 256 --quality fast     # one way to 256²
     python -m tools.bench_engine --generator ffhq.pkl          # a StyleGAN2 or StyleGAN3 of your own, in its own sizes, no peer
+    python -m tools.bench_engine --random config-f --size 1024 # StyleGAN2 without a checkpoint, its weights random
     python -m tools.bench_engine --generator ffhq.pkl --size 1024 --nvidia stylegan2-ada-pytorch # beside NVIDIA's code there
 
 A line holds the median and the 99th percentile of a frame's time, from latent to bytes, frames per second, the ratio to the peer,
 `db_to_peer`: how like the peer's its picture is (PSNR in dB; where a head draws, that says how well it was fitted), the commit
 and the machine; `first_frame_s` and `peak_memory_mib` of a new process that draws one frame in this way, all that is made once
 being there already; and, where NVIDIA's driver says so, the `milliwatts` the GPU takes while drawing and, of that new process,
-the `gpu_memory_mib` that it takes. `python -m tools.chart_engine` draws a chart of such lines.
+`gpu_memory_held_mib`, what it holds of the GPU's memory once the frame is drawn. `python -m tools.chart_engine` draws a chart of
+such lines.
 
-The peer is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV to shrink them). For a
-generator of your own it is NVIDIA's PyTorch code (`tools/nvidia_code.py`), where --nvidia names a folder that holds it. All that
-is compared is drawn in turns, frame by frame, so whatever else the machine does meets each of them alike; only the ratio of
-two lines of one run says something about the two.
+The peer is measured alike. It is `random-face`: its network in OpenVINO as it comes, then numpy from floats to bytes (and OpenCV
+to shrink them). For a generator of your own or of random weights it is NVIDIA's PyTorch code (`tools/nvidia_code.py`), where
+--nvidia names a folder that holds it. All that is compared is drawn in turns, frame by frame, so whatever else the machine does
+meets each of them alike; only the ratio of two lines of one run says something about the two.
 """
 
 import argparse
@@ -29,7 +31,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import openvino
 import torch
@@ -38,34 +39,19 @@ from numpy.typing import NDArray
 from engine import cache
 from engine.backend import BACKENDS
 from engine.choose import open_backend
-from engine.nvidia import first_gpu_while
+from engine.nvidia import first_gpu_while, gpus_at_start
 from models.errors import UserError, exit_on_user_error
 from models.judge.fidelity import psnr
-from models.openvino_core import openvino_core
-from models.stylegan.carrier import carrier_folder, checked_file
 from models.stylegan.generator import Generator
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import QUALITIES, ways_of
 from tools import first_frame
-from tools.chosen_generator import add_options, chosen_generator
-from tools.nvidia_code import Draw, open_nvidia
+from tools.chosen_generator import add_options, add_random, arguments_of, chosen_generator
+from tools.nvidia_code import open_nvidia
+from tools.peer import PEER, Draw, at_size, open_peer
 from tools.ranges import whole
 
 EQUAL: Final = 99.0  # dB, of pictures without any difference
-
-
-def open_peer() -> Draw:
-    """`random-face`'s own way, without importing it: its IR compiled with no options, its `tensor_to_img` in numpy. 1024²."""
-    for name in ("SynthesisNetwork.xml", "SynthesisNetwork.bin"):
-        path = checked_file(carrier_folder(), name)
-    network = openvino_core().compile_model(path.with_suffix(".xml"), "CPU")
-
-    def draw(ws: NDArray[np.float32]) -> NDArray[np.uint8]:
-        picture = (np.clip(network({"style": ws[:, 0]})[0][0], -1, 1) + 1) / (2 + 1e-5)
-        grey: NDArray[np.uint8] = np.clip(picture * 255 + 0.5, 0, 255).transpose(1, 2, 0).astype(np.uint8)
-        return grey
-
-    return draw
 
 
 def open_peer_of(generator: Generator, nvidia: Path | None) -> tuple[Draw | None, str]:
@@ -75,11 +61,6 @@ def open_peer_of(generator: Generator, nvidia: Path | None) -> tuple[Draw | None
     if not isinstance(generator, MobileStyleGAN):
         return None, ""
     return open_peer(), f"random-face as it comes, OpenVINO {openvino.__version__.split('-')[0]}, numpy"
-
-
-def shrunk(draw: Draw, size: int) -> Draw:
-    """The same way of drawing, its pictures shrunk to `size` by averaging."""
-    return lambda ws: np.asarray(cv2.resize(draw(ws), (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def codes(generator: Generator, frames: int) -> Iterator[NDArray[np.float32]]:
@@ -103,11 +84,11 @@ def measure(ways: dict[str, Draw], generator: Generator, frames: int) -> dict[st
 
 def likeness(ways: dict[str, Draw], generator: Generator) -> dict[str, float]:
     """PSNR of every way's picture of one code to the peer's, in dB, at most `EQUAL`; nothing without a peer."""
-    if "peer" not in ways:
+    if PEER not in ways:
         return {}
     ws = next(codes(generator, 1))
     pictures = {name: draw(ws) for name, draw in ways.items()}
-    peer = pictures.pop("peer")
+    peer = pictures.pop(PEER)
     return {name: round(min(psnr(peer, picture), EQUAL), 1) for name, picture in pictures.items()}
 
 
@@ -125,6 +106,22 @@ def on_gpu(draw: Draw, generator: Generator) -> dict[str, Any]:
     return {"milliwatts": gpu.milliwatts} if gpu else {}
 
 
+def machine() -> str:
+    """Processor, system and, if there is one, the first NVIDIA GPU."""
+    gpus = []
+    with contextlib.suppress(UserError):
+        gpus = gpus_at_start()
+    return ", ".join([cache.processor(), platform.system(), *(gpu.name for gpu in gpus[:1])])
+
+
+def first_frame_of(name: str, size: int, quality: str, args: argparse.Namespace) -> dict[str, Any]:
+    """What a process takes that draws one frame in this way (`first_frame.measured`)."""
+    if name == PEER and not args.nvidia:
+        return first_frame.measured("tools.peer", "--size", str(size))
+    how = ["--nvidia", str(args.nvidia)] if name == PEER else ["--backend", name, "--quality", quality]
+    return first_frame.measured("tools.first_frame", "--size", str(size), *how, *arguments_of(args))
+
+
 def line(name: str, description: str, size: int, quality: str, times: list[float], peer: list[float] | None) -> dict[str, Any]:
     """One result, ready for JSON."""
     median, p99 = float(np.median(times)), float(np.percentile(times, 99))
@@ -140,7 +137,7 @@ def line(name: str, description: str, size: int, quality: str, times: list[float
         "frames_per_second": round(1000 / median, 1),
         "times_peer": round(float(np.median(peer)) / median, 2) if peer else None,
         "commit": commit(),
-        "machine": f"{cache.processor()}, {platform.system()}",
+        "machine": machine(),
     }
 
 
@@ -162,9 +159,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=whole("--size"), nargs="+", metavar="N", help="widths in pixels (default all)")
     parser.add_argument(
-        "--quality", nargs="+", default=["fine"], choices=QUALITIES, help="of the default generator (default fine)"
+        "--quality", nargs="+", default=list(QUALITIES), choices=QUALITIES, help="of the default generator (default all)"
     )
     add_options(parser)
+    add_random(parser)
     parser.add_argument(
         "--nvidia", type=Path, metavar="DIR", help="the peer of your own generator: a checkout of NVIDIA's code, which is run"
     )
@@ -176,14 +174,14 @@ def main(arguments: list[str] | None = None) -> None:
     peer, peer_description = open_peer_of(generator, args.nvidia)
     if not args.json:
         print(
-            f"{cache.processor()}\n{'size':>5} {'quality':<7} {'backend':<11} "
+            f"{machine()}\n{'size':>5} {'quality':<7} {'backend':<11} "
             f"{'median':>9} {'99th':>9} {'frames/s':>9} {'times peer':>11} {'to peer':>8} "
             f"{'1st frame':>9} {'memory':>9}  with"
         )
     for size, quality in ways_of(generator, args.size or generator.sizes, args.quality):
         with contextlib.ExitStack() as opened:
-            ways = {"peer": peer if size == generator.resolution else shrunk(peer, size)} if peer else {}
-            descriptions = {"peer": peer_description}
+            ways = {PEER: at_size(peer, size, generator.resolution)} if peer else {}
+            descriptions = {PEER: peer_description}
             for name in args.backend:
                 try:
                     backend = opened.enter_context(open_backend(generator, size, name, quality))
@@ -193,13 +191,12 @@ def main(arguments: list[str] | None = None) -> None:
                 ways[name], descriptions[name] = backend.render, backend.description
             times = measure(ways, generator, args.frames)
             alike = likeness(ways, generator)
-            gpu = {name: on_gpu(draw, generator) for name, draw in ways.items() if name != "peer"}
+            gpu = {name: on_gpu(draw, generator) for name, draw in ways.items()}
         for name in ways:
-            result = line(name, descriptions[name], size, quality, times[name], times.get("peer"))
+            result = line(name, descriptions[name], size, quality, times[name], times.get(PEER))
             if name in alike:
                 result["db_to_peer"] = alike[name]
-            if name != "peer":
-                result |= first_frame.measured(size, quality, name, args.generator, args.label) | gpu[name]
+            result |= first_frame_of(name, size, quality, args) | gpu[name]
             if args.json:
                 print(json.dumps(result), flush=True)
             else:

@@ -13,8 +13,8 @@ from typing import Any, Final
 from models.errors import UserError, exit_on_user_error
 from models.files import written_beside
 from models.stylegan.pixels import QUALITIES
+from tools.peer import PEER
 
-PEER: Final = "peer"
 COLOURS: Final = {PEER: "#b9b9b9", "openvino": "#2f7ed8", "onnxruntime": "#8a62c2", "tensorrt": "#4e9a06", "torch": "#e07b39"}
 
 

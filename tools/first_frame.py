@@ -3,7 +3,7 @@
     python -m tools.first_frame --size 256 --backend openvino
 
 Prints one JSON object as soon as the frame is there, and ends when its input does. `peak_memory_mib` is the whole process's, and
-null where the system does not say.
+null where the system does not say. `python -m tools.peer` does the same with the peer of the default generator.
 """
 
 import argparse
@@ -19,13 +19,11 @@ from models.errors import UserError, exit_on_user_error
 from tools.ranges import whole
 
 
-def measured(size: int, quality: str, backend: str, generator: Path | None, label: int | None) -> dict[str, Any]:
-    """In a new process: `first_frame_s` from its start to its first frame, `peak_memory_mib` and, where an NVIDIA driver says so,
-    `gpu_memory_mib`, what the GPU holds more than before. Empty where it fails."""
-    command = [sys.executable, "-m", "tools.first_frame", "--size", str(size), "--quality", quality, "--backend", backend]
-    command += ["--generator", str(generator)] if generator else []
-    command += ["--label", str(label)] if label is not None else []
-    return said_by(command)
+def measured(module: str, *arguments: str) -> dict[str, Any]:
+    """Of this module or `tools.peer`, in a new process: `first_frame_s` from its start to its first frame, `peak_memory_mib` and,
+    where an NVIDIA driver says so, `gpu_memory_held_mib`, what the GPU holds more than before once the frame is drawn: while its
+    kernels were chosen it may have been more. Empty where it fails."""
+    return said_by([sys.executable, "-m", module, *arguments])
 
 
 def said_by(command: list[str]) -> dict[str, Any]:
@@ -39,7 +37,7 @@ def said_by(command: list[str]) -> dict[str, Any]:
         after = _gpu_memory_used()  # it still holds what it draws with
     if process.returncode:
         return {}
-    taken = {} if before is None or after is None else {"gpu_memory_mib": after - before}
+    taken = {} if before is None or after is None else {"gpu_memory_held_mib": after - before}
     return {"first_frame_s": round(seconds, 2), **json.loads(line), **taken}
 
 
@@ -67,11 +65,19 @@ def peak_memory_mib() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
+def tell() -> None:
+    """That the frame is there, and wait."""
+    print(json.dumps({"peak_memory_mib": peak_memory_mib()}), flush=True)
+    sys.stdin.read()
+
+
 @exit_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     from engine.choose import open_backend
     from models.stylegan.pixels import QUALITIES
-    from tools.chosen_generator import add_options, chosen_generator
+    from tools.chosen_generator import add_options, add_random, chosen_generator
+    from tools.nvidia_code import open_nvidia
+    from tools.peer import at_size
 
     parser = argparse.ArgumentParser(
         prog="python -m tools.first_frame", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -79,13 +85,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=whole("--size"), required=True, metavar="N", help="width in pixels")
     parser.add_argument("--quality", default="fine", choices=QUALITIES, help="of the default generator (%(default)s)")
     parser.add_argument("--backend", default="auto", help="(%(default)s)")
+    parser.add_argument("--nvidia", type=Path, metavar="DIR", help="draw with NVIDIA's code instead (tools/nvidia_code.py)")
     add_options(parser)
+    add_random(parser)
     args = parser.parse_args(arguments)
     generator = chosen_generator(args)
+    ws = generator.broadcast(generator.code_of_seed(1000)).numpy()
+    if args.nvidia:
+        draw = at_size(open_nvidia(args.nvidia, generator)[0], args.size, generator.resolution)
+        draw(ws)
+        tell()
+        return
     with open_backend(generator, args.size, args.backend, args.quality) as backend:
-        backend.render(generator.broadcast(generator.code_of_seed(1000)).numpy())
-        print(json.dumps({"peak_memory_mib": peak_memory_mib()}), flush=True)
-        sys.stdin.read()
+        backend.render(ws)
+        tell()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ opened.
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -20,8 +20,8 @@ from models.errors import UserError
 from models.stylegan.generator import Generator
 from models.stylegan.stylegan2 import HALF_RESOLUTIONS, StyleGan2, StyleGan2Config
 from models.stylegan.stylegan3 import StyleGan3, StyleGan3Config
+from tools.peer import Draw
 
-Draw = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 STYLEGAN2: Final = ("training.networks_stylegan2", "training.networks")  # in a checkout of stylegan3, of stylegan2-ada-pytorch
 STYLEGAN3: Final = ("training.networks_stylegan3",)
 OURS: Final = {"architecture", "resolution", "z_dim", "c_dim", "w_dim", "mapping_layers", "mapping_learning_rate", "label"}

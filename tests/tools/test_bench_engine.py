@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,19 +13,23 @@ import torch
 from reference_generators import REFERENCE
 
 from engine.nvidia import Gpu
+from models.errors import UserError
 from models.judge.fidelity import psnr
 from models.stylegan.converted import convert
 from models.stylegan.default import load_default_generator
+from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.pixels import Pixels
-from tools import bench_engine, first_frame
-from tools.bench_engine import codes, main, open_peer, shrunk
+from models.stylegan.stylegan2 import StyleGan2Config
+from tools import bench_engine, chosen_generator, first_frame
+from tools.bench_engine import codes, main
+from tools.peer import at_size, open_peer
 
 
 def test_the_peer_draws_the_same_face() -> None:
     generator = load_default_generator()
     (ws,) = codes(generator, 1)
     ours = Pixels(generator, 512, "full")(torch.from_numpy(ws)).numpy()
-    assert psnr(shrunk(open_peer(), 512)(ws), ours) > 40
+    assert psnr(at_size(open_peer(), 512, 1024)(ws), ours) > 40
 
 
 def test_codes_move_from_frame_to_frame() -> None:
@@ -34,16 +39,67 @@ def test_codes_move_from_frame_to_frame() -> None:
 
 
 def test_lines_are_json_with_peer_and_backend(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--size", "256", "--backend", "openvino", "--frames", "2", "--json"]) == 0
+    assert main(["--size", "256", "--quality", "fine", "--backend", "openvino", "--frames", "2", "--json"]) == 0
     peer, ours = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (peer["backend"], peer["times_peer"]) == ("peer", 1.0)
     assert (ours["backend"], ours["size"], ours["frames"]) == ("openvino", 256, 2)
     assert ours["frames_per_second"] == pytest.approx(1000 / ours["median_ms"], rel=0.05)
     assert ours["p99_ms"] >= ours["median_ms"]
     assert ours["p99_over_median"] == pytest.approx(ours["p99_ms"] / ours["median_ms"], abs=0.02)
-    assert ours["first_frame_s"] > ours["median_ms"] / 1000
-    assert 100 < ours["peak_memory_mib"] < 8000
-    assert "first_frame_s" not in peer
+    for way in (peer, ours):
+        assert way["first_frame_s"] > way["median_ms"] / 1000
+        assert 100 < way["peak_memory_mib"] < 8000
+
+
+def test_every_quality_is_measured_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, str, str]] = []
+
+    def refusing(generator: MobileStyleGAN, size: int, name: str, quality: str) -> None:
+        tried.append((size, quality, name))
+        raise UserError("not to be had here")
+
+    monkeypatch.setattr(bench_engine, "open_peer_of", lambda *_: (None, ""))
+    monkeypatch.setattr(bench_engine, "open_backend", refusing)
+    assert main(["--frames", "1", "--size", "256", "512", "--backend", "torch"]) == 0
+    assert tried == [(*way, "torch") for way in ((256, "fast"), (256, "fine"), (256, "full"), (512, "fine"), (512, "full"))]
+
+
+def test_the_first_gpu_is_part_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_engine, "gpus_at_start", list)
+    without = bench_engine.machine()
+    gpus = [Gpu(name, "580.95", "9.0", None, None, None) for name in ("NVIDIA H200", "NVIDIA T4")]
+    monkeypatch.setattr(bench_engine, "gpus_at_start", lambda: gpus)
+    assert bench_engine.machine() == f"{without}, NVIDIA H200"
+
+
+def test_a_generator_of_random_weights_is_measured_beside_nothing_and_in_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[tuple[str, ...]] = []
+    small = StyleGan2Config(resolution=64, z_dim=8, w_dim=8, mapping_layers=1, channels=[4] * 5)
+    monkeypatch.setattr(chosen_generator, "CONFIGS", {"config-f": small})
+    monkeypatch.setattr(first_frame, "measured", lambda *command: started.append(command) or {})
+    assert main(["--random", "config-f", "--size", "64", "--backend", "torch", "--json", "--frames", "2"]) == 0
+    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (line["backend"], line["size"], line["quality"], line["times_peer"]) == ("torch", 64, "full", None)
+    assert started == [
+        ("tools.first_frame", *["--size", "64", "--backend", "torch", "--quality", "full", "--random", "config-f"])
+    ]
+
+
+def test_two_generators_at_once_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--random", "config-f", "--generator", "ffhq.pkl"]) == 2
+    assert "name two generators" in capsys.readouterr().err
+
+
+def test_nvidia_s_code_is_started_with_the_same_generator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(first_frame, "measured", lambda *command: started.append(command) or {})
+    options = Namespace(nvidia=tmp_path, generator=Path("ffhq.pkl"), label=3, random=None)
+    bench_engine.first_frame_of("peer", 1024, "full", options)
+    bench_engine.first_frame_of("peer", 1024, "full", Namespace(nvidia=None))
+    own = f"--size 1024 --nvidia {tmp_path} --generator ffhq.pkl --label 3".split()
+    assert started == [("tools.first_frame", *own), ("tools.peer", "--size", "1024")]
 
 
 def test_where_a_gpu_says_so_its_power_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,11 +131,11 @@ def test_the_gpu_s_memory_is_what_the_new_process_takes(monkeypatch: pytest.Monk
     used = iter([300, 1500])
     monkeypatch.setattr(first_frame, "gpus", lambda: [Gpu("NVIDIA H100", "580.95", "9.0", 81559, next(used), None)])
     program = "import sys; print('{\"peak_memory_mib\": 7}', flush=True); sys.stdin.read()"
-    assert first_frame.said_by([sys.executable, "-c", program])["gpu_memory_mib"] == 1200
+    assert first_frame.said_by([sys.executable, "-c", program])["gpu_memory_held_mib"] == 1200
 
 
 def test_a_first_frame_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    assert first_frame.measured(300, "fine", "openvino", None, None) == {}
+    assert first_frame.measured("tools.first_frame", "--size", "300") == {}
     assert "300" in capfd.readouterr().err
 
 
