@@ -70,8 +70,7 @@ class Network:
         config = builder.create_builder_config()
         for pool, size in _limits(trt.MemoryPoolType).items():
             config.set_memory_pool_limit(pool, size)
-        if capabilities:
-            _set_capabilities(trt, config, capabilities)
+        _set_capabilities(trt, config, capabilities)
         if times is not None:
             timing_cache = config.create_timing_cache(_content(times))
             config.set_timing_cache(timing_cache, False)  # False where they are another GPU's: then all are measured
@@ -118,18 +117,25 @@ def _keep(path: Path, content: Any) -> None:
 
 def _set_capabilities(trt: ModuleType, config: Any, capabilities: tuple[str, ...]) -> None:
     if not hasattr(trt, "ComputeCapability"):
+        if not capabilities:
+            return
         raise UserError(
             f"TensorRT proper builds for the GPU at hand only, not for {', '.join(capabilities)}: leave --for away, or install "
             "TensorRT for RTX alone (pip install 'speech2expression[tensorrt-rtx]')"
         )
-    known = {name: value for name, value in trt.ComputeCapability.__members__.items() if name.startswith("SM")}
-    config.num_compute_capabilities = len(capabilities)
-    for i, capability in enumerate(capabilities):
-        name = f"SM{capability.replace('.', '')}"
-        if name not in known:
-            readable = ", ".join(f"{n[2:-1]}.{n[-1]}" for n in known)
-            raise UserError(f"no engine can be built for compute capability {capability}; choose from {readable}")
-        config.set_compute_capability(known[name], i)
+    known = _known_capabilities(trt)
+    if unknown := [capability for capability in capabilities if capability not in known]:
+        raise UserError(f"no engine can be built for compute capability {unknown[0]}; choose from {', '.join(known)}")
+    wanted = [known[capability] for capability in capabilities] or [trt.ComputeCapability.CURRENT]
+    config.num_compute_capabilities = len(wanted)
+    for i, capability in enumerate(wanted):
+        config.set_compute_capability(capability, i)
+
+
+def _known_capabilities(trt: ModuleType) -> dict[str, Any]:
+    """What TensorRT for RTX can be told to build for, by name: "8.6", "12.0" …"""
+    members = trt.ComputeCapability.__members__.items()
+    return {f"{name[2:-1]}.{name[-1]}": value for name, value in members if name.startswith("SM")}
 
 
 def _progress_monitor(trt: ModuleType, report: Callable[[str], None]) -> Any:
@@ -192,7 +198,7 @@ def engine_file(pixels: Pixels, capabilities: tuple[str, ...] = (), report: Call
                 if capability in path.name.removeprefix(f"{stem}_").removesuffix(f"_{graph}.engine").split("+"):
                     note_use(path)
                     return path
-            capabilities, target = (capability,), capability
+            capabilities, target = (capability,) if capability in _known_capabilities(trt) else (), capability
         else:
             target = f"{gpu}_{capability}_{driver}".replace(" ", "-")
     path = kept / f"{stem}_{target}_{graph}.engine"
@@ -218,11 +224,7 @@ class TensorRtBackend(Backend):
         super().__init__(pixels)
         trt = tensorrt_module()
         gpu, capability, driver = this_gpu()
-        path = engine_file(pixels)
-        runtime = trt.Runtime(_logger(trt))
-        engine = runtime.deserialize_cuda_engine(path.read_bytes())
-        if engine is None:
-            raise UserError(f"TensorRT can't load the engine {path}; delete it, and it is built anew at the next start")
+        engine, path = _loaded(trt, pixels)
         self._lane = Lane()
         self._context: Any = None
         try:
@@ -283,6 +285,22 @@ class TensorRtBackend(Backend):
             self._lane.wait()
         self._context = None  # before the buffers that it is bound to
         self._lane.close()
+
+
+def _loaded(trt: ModuleType, pixels: Pixels) -> tuple[Any, Path]:
+    """The engine, built anew where the one that is kept can't be loaded, and its file. Raises UserError as `engine_file`."""
+    runtime = trt.Runtime(_logger(trt))
+    path = engine_file(pixels)
+    engine = runtime.deserialize_cuda_engine(path.read_bytes())
+    if engine is None:
+        log.warning("TensorRT can't load the engine %s, which may be damaged; it is built anew", path)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        path = engine_file(pixels)
+        engine = runtime.deserialize_cuda_engine(path.read_bytes())
+    if engine is None:
+        raise UserError(f"TensorRT can't load the engine {path}; its own message is above (too little GPU memory is most likely)")
+    return engine, path
 
 
 def open_tensorrt(pixels: Pixels) -> TensorRtBackend:

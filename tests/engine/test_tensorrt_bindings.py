@@ -25,7 +25,7 @@ CLASSES = {
     "runtime_cache": "IRuntimeCache",
 }
 ONLY_FOR_RTX = {
-    *("ComputeCapability", "num_compute_capabilities", "set_compute_capability"),
+    *("ComputeCapability", "CURRENT", "num_compute_capabilities", "set_compute_capability"),
     *("create_runtime_cache", "set_runtime_cache", "deserialize"),
 }
 """Used behind a question whether it is there."""

@@ -132,7 +132,7 @@ def test_times_of_kernels_are_kept_from_build_to_build(tmp_path: Path) -> None:
         get_timing_cache=lambda: cache,
     )
     network = Network.__new__(Network)
-    network.trt = trt
+    network.trt = SimpleNamespace(MemoryPoolType=trt.MemoryPoolType, IProgressMonitor=trt.IProgressMonitor)
     network.builder = SimpleNamespace(create_builder_config=lambda: config, build_serialized_network=lambda *_: b"plan")
     network.definition = None
     for expected in (b"", b"times"):
@@ -140,6 +140,26 @@ def test_times_of_kernels_are_kept_from_build_to_build(tmp_path: Path) -> None:
         assert network.build((), lambda _: None, tmp_path / "gpu.times") == b"plan"
         assert given == [expected, (cache, False)]
     assert (tmp_path / "gpu.times").read_bytes() == b"times"
+
+
+def test_a_gpu_that_the_module_does_not_list_is_built_for_as_the_one_at_hand(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    graph = onnx_file(pixels[256].in_half_precision())
+    monkeypatch.setattr(tensorrt, "cache_folder", lambda name="": tmp_path)
+    monkeypatch.setattr(tensorrt, "onnx_file", lambda _: graph)
+    monkeypatch.setattr(Network, "build", lambda self, capabilities, *_: asked.append(capabilities) or b"plan")
+    for capability in ("9.0", "8.9"):
+        monkeypatch.setattr(tensorrt, "this_gpu", lambda capability=capability: ("NVIDIA H200", capability, "580.95"))
+        path = engine_file(pixels[256])
+        assert f"_{capability}_" in path.name
+        assert engine_file(pixels[256]) == path
+    assert asked == [(), ("8.9",)]
+    config = trt.Builder(tensorrt._logger(trt)).create_builder_config()
+    tensorrt._set_capabilities(trt, config, ())
+    assert config.num_compute_capabilities == 1
+    assert config.get_compute_capability(0) == trt.ComputeCapability.CURRENT
 
 
 def test_unknown_capabilities_are_refused_by_name(pixels: dict[int, Pixels]) -> None:

@@ -146,7 +146,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.gpu = Gpu()
-        self.starts, self.fits, self.rtx = True, True, True
+        self.starts = self.fits = self.loads = True
         self.cache: RuntimeCache | None = None
         self.trt = ModuleType("stand_in")
         self.trt.__dict__.update(__version__="1.0", Builder=object, Runtime=lambda logger: self, Logger=self._logger)
@@ -156,8 +156,7 @@ class Stage:
         def __init__(self, level: int) -> None: ...
 
     def deserialize_cuda_engine(self, plan: bytes) -> Any:
-        assert plan == b"an engine"
-        return self
+        return self if plan == b"an engine" and self.loads else None
 
     def create_runtime_config(self) -> Any:
         return self
@@ -177,10 +176,16 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     stage = Stage()
     stage.trt.IRuntimeCache = RuntimeCache  # type: ignore[attr-defined]
-    (tmp_path / "some.engine").write_bytes(b"an engine")
+    kept = tmp_path / "some.engine"
+
+    def engine_file(pixels: Pixels) -> Path:
+        if not kept.exists():
+            kept.write_bytes(b"an engine")
+        return kept
+
     monkeypatch.setattr(cuda, "cuda_module", lambda: stage.gpu)
     monkeypatch.setattr(tensorrt, "tensorrt_module", lambda: stage.trt)
-    monkeypatch.setattr(tensorrt, "engine_file", lambda pixels: tmp_path / "some.engine")
+    monkeypatch.setattr(tensorrt, "engine_file", engine_file)
     return stage
 
 
@@ -261,7 +266,17 @@ def test_a_gpu_that_is_lost_is_a_runtime_error_so_that_another_backend_draws_on(
     assert stage.gpu.held == []
 
 
-@pytest.mark.parametrize(("fault", "complaint"), [("fits", "too little memory"), ("starts", "could not start")])
+def test_a_damaged_engine_is_built_anew(stage: Stage, pixels: Pixels, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "some.engine").write_bytes(b"an eng")
+    with TensorRtBackend(pixels) as backend:
+        assert int(backend.render(code(9))[0, 0, 0]) == 9
+    assert "may be damaged; it is built anew" in caplog.text
+    assert (tmp_path / "some.engine").read_bytes() == b"an engine"
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"), [("loads", "can't load the engine"), ("fits", "too little memory"), ("starts", "could not start")]
+)
 def test_what_can_not_be_opened_is_said_and_all_is_given_back(stage: Stage, pixels: Pixels, fault: str, complaint: str) -> None:
     setattr(stage, fault, False)
     with pytest.raises(UserError, match=complaint):
