@@ -1,7 +1,10 @@
 """Draws with PyTorch itself, on an NVIDIA GPU if there is one, else on the CPU: seldom the fastest, but always there."""
 
+import contextlib
 import copy
 import logging
+import os
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,6 +16,8 @@ from engine.choose import milliseconds
 from engine.export import graph_key
 from models.errors import UserError
 from models.stylegan.pixels import Pixels
+
+COMPILED: Final = "TORCHINDUCTOR_CACHE_DIR"  # where torch.compile looks for what it compiled before
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,8 @@ class TorchOnCuda(Backend):
 
     @torch.inference_mode()
     def _record(self, pixels: Pixels, compiled: bool) -> None:
+        if compiled:
+            _keep_compiled()
         module = pixels.in_half_precision().eval().cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if compiled:
             module = torch.compile(module, fullgraph=True, dynamic=False)
@@ -82,6 +89,13 @@ class TorchOnCuda(Backend):
     def _free(self) -> None:
         self._stream.synchronize()
         del self._graph, self._ws, self._ws_host, self._picture_host
+
+
+def _keep_compiled() -> None:
+    """What torch.compile writes is kept for the next start, in the user's cache unless the user names another place."""
+    if COMPILED not in os.environ:
+        with contextlib.suppress(UserError):
+            os.environ[COMPILED] = str(cache.compiled_folder("torch", torch.__version__, "kernels"))
 
 
 def open_torch(pixels: Pixels) -> Backend:

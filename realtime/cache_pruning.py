@@ -33,6 +33,7 @@ REPLACEABLE: Final = {
     "paths": "*-*-*",  # HASH-SEED-networks-PROVENANCE, HASH-SEED-student-PROVENANCE, each also -predicted
     "predictors": "*",
     "tensorrt": "*",
+    "torch": "*",
 }
 """Folders in the cache, and which files and folders in them are made again by themselves."""
 

@@ -1,11 +1,14 @@
 """PyTorch on a GPU as far as it can be held without one: what is compiled is one graph, compiling is chosen by measurement."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from reference_generators import OFFICIAL, reference_generator
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 
 from engine import pytorch
 from engine.backend import Backend
@@ -89,6 +92,27 @@ def test_a_gpu_that_refuses_is_said_in_one_line(pixels: dict[int, Pixels], monke
     monkeypatch.setattr(TorchOnCuda, "_record", full)
     with pytest.raises(UserError, match=r"256² on the GPU: CUDA out of memory\. Tried to allocate 20\.00 MiB\.$"):
         TorchOnCuda(pixels[256], compiled=False)
+
+
+def test_what_is_compiled_is_kept_for_the_next_start_where_the_user_names_no_other_place(
+    pixels: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    def tried(compiled: bool) -> str | None:
+        with pytest.raises(UserError):
+            TorchOnCuda(pixels[256], compiled)
+        return os.environ.get(pytorch.COMPILED)
+
+    monkeypatch.setattr(Pixels, "in_half_precision", full)
+    monkeypatch.setattr(pytorch.cache, "compiled_folder", lambda *names: tmp_path.joinpath(*names))
+    monkeypatch.setenv(pytorch.COMPILED, "/theirs")
+    assert tried(compiled=True) == "/theirs"
+    monkeypatch.delenv(pytorch.COMPILED)
+    assert tried(compiled=False) is None
+    assert tried(compiled=True) == str(tmp_path / "torch" / torch.__version__ / "kernels")
+    assert cache_dir() == tried(compiled=True)
 
 
 @pytest.mark.gpu
