@@ -10,8 +10,10 @@ psnr, worst   dB, of the mean error of a picture; the mean over pictures, and th
 ms-ssim       1 for equal pictures (Wang, Simoncelli and Bovik 2003)
 flip          mean of the error map of FLIP (Andersson et al. 2020), 0…1, as seen from 67 pixels per degree
 colour        mean difference after averaging over 16×16 pixels, 0…255
-grid          what of the difference repeats every four pixels, 0…255 (root mean square)
-sface, fer    with --networks: identity as a cosine, mean and worst, and how often the verdict on the expression stays
+grid          what of the difference repeats every four pixels, 0…255 (root mean square), and what noise as large as the
+              difference, which has no grid, would give
+sface, fer    with --networks: identity as a cosine, mean, share of pictures of at least .95 and worst, and the share of pictures
+              of which the verdict on the expression is the same
 """
 
 import argparse
@@ -33,7 +35,7 @@ from models.errors import UserError, exit_on_user_error
 from models.expression.bank import load_bank, load_predictor
 from models.expression.paths import ExpressionPaths
 from models.judge.crops import Picture
-from models.judge.fidelity import grid, ms_ssim, psnr, slow_colour
+from models.judge.fidelity import grid, grid_of_noise, ms_ssim, psnr, slow_colour
 from models.judge.measure import Detector, Fer, SFace
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
@@ -43,8 +45,9 @@ from tools.ranges import whole
 from tools.render_emotions import write_picture
 
 FIRST_SEED: Final = 50_000
+SAME: Final = 0.95  # SFace's cosine
 SHOWN: Final = 6  # pictures on a sheet
-WIDTH: Final = 130  # characters of the table
+WIDTH: Final = 140  # characters of the table
 Codes = NDArray[np.float32]
 
 
@@ -100,10 +103,12 @@ class Judges:
 
 
 def summary(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Means over pictures, and the worst PSNR and identity."""
-    means = {key: float(np.mean([row[key] for row in rows if key in row])) for key in rows[0]}
-    worst = {f"worst {key}": min(row[key] for row in rows if key in row) for key in ("psnr", "sface") if key in rows[0]}
-    return {"pictures": len(rows), **means, **worst}
+    """Means over pictures, the share of those in which identity stays, and the worst PSNR and identity."""
+    seen = {key: [row[key] for row in rows if key in row] for row in rows for key in row}
+    means = {key: float(np.mean(values)) for key, values in seen.items()}
+    share = {f"sface >= {SAME:.2f}": float(np.mean(np.array(seen["sface"]) >= SAME))} if "sface" in seen else {}
+    worst = {f"worst {key}": min(seen[key]) for key in ("psnr", "sface") if key in seen}
+    return {"pictures": len(rows), **means, **share, **worst}
 
 
 @exit_on_user_error
@@ -122,6 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
             errors, mean = flip(reference, drawn)
             row = {"psnr": min(psnr(reference, drawn), 99.0), "ms-ssim": ms_ssim(reference, drawn), "flip": mean}
             row |= {"colour": slow_colour(reference, drawn), "grid": grid(reference, drawn)}
+            row |= {"grid of noise": grid_of_noise(reference, drawn)}
             row |= judges(reference, drawn) if judges else {}
             rows.setdefault((size, quality, kind), []).append(row)
             if (size, quality) == min(ways):

@@ -47,13 +47,19 @@ def grid(a: Picture, b: Picture, period: int = 4) -> float:
     """How much the difference of two pictures depends on the position within squares of `period` pixels: 0…255, root mean square.
 
     Networks that end in a pixel shuffle leave such a pattern when its channels don't agree. Differences without any pattern give
-    their own deviation times period / side.
+    `grid_of_noise`.
     """
     difference = _channels(a) - _channels(b)
     height, width = (size // period for size in difference.shape[2:])
     squares = difference[:, :, : height * period, : width * period].reshape(3, height, period, width, period)
     means = squares.mean(dim=(1, 3))  # (3, period, period)
     return float((means - means.mean(dim=(1, 2), keepdim=True)).square().mean().sqrt())
+
+
+def grid_of_noise(a: Picture, b: Picture, period: int = 4) -> float:
+    """About what `grid` gives for `a` and a copy of it with noise, as large as the difference of the two: 0…255."""
+    height, width = (size // period for size in a.shape[:2])
+    return float(255 / 10 ** (psnr(a, b) / 20) / np.sqrt(height * width))
 
 
 def _channels(picture: Picture) -> Tensor:

@@ -48,9 +48,13 @@ def test_flip_is_nought_for_equal_pictures_and_sees_a_blur() -> None:
 
 
 def test_means_and_the_worst_leave_out_what_was_not_seen() -> None:
-    rows = [{"psnr": 30.0, "sface": 1.0, "fer": 1.0}, {"psnr": 20.0}, {"psnr": 40.0, "sface": 0.5, "fer": 0.0}]
-    expected = {"pictures": 3, "psnr": 30.0, "sface": 0.75, "fer": 0.5, "worst psnr": 20.0, "worst sface": 0.5}
-    assert summary(rows) == expected
+    rows = [{"psnr": 20.0}, {"psnr": 30.0, "sface": 1.0, "fer": 1.0}, {"psnr": 40.0, "sface": 0.5, "fer": 0.0}]
+    means = {"psnr": 30.0, "sface": 0.75, "fer": 0.5}
+    assert summary(rows) == {"pictures": 3, **means, "sface >= 0.95": 0.5, "worst psnr": 20.0, "worst sface": 0.5}
+
+
+def test_the_share_of_the_same_people_counts_those_of_exactly_the_limit() -> None:
+    assert summary([{"sface": sface} for sface in (0.95, 0.949, 0.99, 1.0)])["sface >= 0.95"] == 0.75
 
 
 def test_the_command_judges_what_is_drawn(
@@ -88,10 +92,19 @@ def test_the_command_judges_what_is_drawn(
     whole, head = lines[512, "full", "plain"], lines[256, "fast", "plain"]
     assert whole["psnr"] > 50 > head["psnr"] > 25
     assert whole["flip"] < 0.01 < head["flip"] < 0.2
+    assert whole["grid"] < 0.05 < head["grid of noise"] < 0.2
     assert 1 >= whole["ms-ssim"] > head["ms-ssim"] > 0.9
     picture = cv2.imread(str(sheet))
     assert picture is not None
     assert picture.shape == (512, 768, 3)
+
+
+def test_the_table_names_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {"psnr": 31.25, "grid": 0.1234, "grid of noise": 0.0625, "sface >= 0.95": 0.75}
+    evaluate_pixels.show([{"size": 256, "quality": "fast", "kind": "plain", "with": "torch", **figures}])
+    shown = capsys.readouterr().out
+    assert all(f"{value:.3f}" in shown for value in figures.values())
+    assert "grid" in shown
 
 
 def test_no_faces_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.judge.fidelity import grid, ms_ssim, slow_colour
+from models.judge.fidelity import grid, grid_of_noise, ms_ssim, slow_colour
 
 RANDOM = np.random.RandomState(0)
 SMOOTH = cv2.GaussianBlur(RANDOM.randint(0, 256, (256, 192, 3)).astype(np.uint8), (0, 0), 4)
@@ -58,4 +58,5 @@ def test_a_grid_is_seen_in_noise(period: int) -> None:
     with_grid[::period, ::period] += 8
     expected = 8 * np.sqrt((1 / period**2) * (1 - 1 / period**2))
     assert grid(gridded.astype(np.uint8), with_grid.astype(np.uint8)) == pytest.approx(expected, rel=1e-6)
-    assert grid(PICTURE, noisy(10)) < 3 * 10 * 4 / np.sqrt(256 * 192)
+    assert grid(PICTURE, noisy(10)) == pytest.approx(grid_of_noise(PICTURE, noisy(10)), rel=0.3)
+    assert grid_of_noise(PICTURE, PICTURE) == 0
