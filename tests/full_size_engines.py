@@ -16,7 +16,7 @@ from models.stylegan.stylegan3 import StyleGan3Config
 LAYOUTS: Final[dict[str, Any]] = json.loads((REFERENCE / "layouts.json").read_text())
 CLAMPED: Final = [f"stylegan2-ada cfg=config-f {size}" for size in (256, 512, 1024)]
 UNCLAMPED: Final = "stylegan2 256, as converted from TensorFlow"
-NAMES: Final = [*CLAMPED, UNCLAMPED] + [
+STYLEGAN3: Final = [
     f"stylegan3-{kind} {size} channel_base={base}" for kind, base in (("t", 32768), ("r", 65536)) for size in (256, 512, 1024)
 ]
 
@@ -25,6 +25,12 @@ LAYOUTS[UNCLAMPED] = {
     **LAYOUTS[CLAMPED[0]],
     "arguments": {**_arguments, "synthesis_kwargs": {**_arguments["synthesis_kwargs"], "conv_clamp": None}},
 }
+
+
+DRAWN: Final = [(name, LAYOUTS[name]["arguments"]["img_resolution"]) for name in [*CLAMPED, UNCLAMPED, *STYLEGAN3]] + [
+    (name, 256) for name in (CLAMPED[-1], STYLEGAN3[2], STYLEGAN3[-1])
+]
+"""Networks, and the sizes that they are drawn in: their own, and a show's of the largest."""
 
 
 class Read(NamedTuple):
@@ -51,7 +57,7 @@ def config_of(arguments: dict[str, Any]) -> Config:
     return StyleGan2Config(**sizes, channels=channels, conv_clamp=widths["conv_clamp"])
 
 
-def read_and_build(name: str, folder: Path) -> Read:
+def read_and_build(name: str, size: int, folder: Path) -> Read:
     """Export, parse and build; to be called in a process of its own, with a `folder` for the graph."""
     import tensorrt_rtx_bindings as trt
 
@@ -62,7 +68,7 @@ def read_and_build(name: str, folder: Path) -> Read:
     torch.set_num_threads(1)
     export.cache_folder = lambda _="": folder  # type: ignore[assignment]
     generator = random_generator(config_of(LAYOUTS[name]["arguments"]))
-    network = Network(trt, export.onnx_file(Pixels(generator, generator.resolution).eval().in_half_precision()))
+    network = Network(trt, export.onnx_file(Pixels(generator, size).eval().in_half_precision()))
     graph = network.definition
     layers = [graph.get_layer(i) for i in range(graph.num_layers)]
     outputs = [(layer, layer.get_output(0)) for layer in layers]

@@ -17,7 +17,7 @@ from engine.int8 import Steps, best_cut, measured_steps, use_steps
 from engine.openvino import INTEGERS, OpenVinoBackend, faces_of, known_steps, measured_precision
 from models.judge.fidelity import psnr
 from models.openvino_core import openvino_core
-from models.stylegan.pixels import Pixels, Quality
+from models.stylegan.pixels import HEADS, Pixels, Quality
 
 SIDE, CHANNELS = 64, 32
 DRAW = np.random.default_rng(1)
@@ -157,14 +157,16 @@ def test_faces_that_were_not_looked_at_stay_true(graphs: dict[tuple[int, Quality
     assert psnr(*pictures) > engine_openvino.TRUE_ENOUGH
 
 
-def test_a_loud_place_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels]) -> None:
+@pytest.mark.parametrize("way", HEADS, ids=str)
+def test_a_loud_place_gets_no_grid(graphs: dict[tuple[int, Quality], Pixels], way: tuple[int, Quality]) -> None:
     """A white wall, louder than all that is looked at: cut off too early, it is a chessboard."""
-    pixels = graphs[256, "fast"]
+    pixels = graphs[way]
     (ws,) = faces_of(pixels, range(50_009, 50_010))
     boards = []
     for precision in ("f32", f"{INTEGERS}f32"):
         with OpenVinoBackend(pixels, precision) as backend:
-            wall = backend.render(ws)[60:140, 200:].astype(float)
+            times = pixels.size // 256
+            wall = backend.render(ws)[60 * times : 140 * times, 200 * times :].astype(float)
         boards.append(np.abs(np.diff(np.diff(wall, axis=0), axis=1)).mean())
     assert boards[1] < 1.5 * boards[0]
 

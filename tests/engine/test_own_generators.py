@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from full_size_engines import LAYOUTS, NAMES, Read, config_of, read_and_build
+from full_size_engines import DRAWN, LAYOUTS, Read, config_of, read_and_build
 from reference_generators import OFFICIAL, REFERENCE, reference_generator
 
 from engine import export, openvino
@@ -106,18 +106,20 @@ def test_a_size_that_the_generator_does_not_draw_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Read]]]:
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, int], Future[Read]]]:
     """All full-size networks, read and built in processes of their own, two at a time (1.3 GB each)."""
     pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: the extra tensorrt-rtx")
     pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
-    yield {name: pool.submit(read_and_build, name, tmp_path_factory.mktemp("graph")) for name in NAMES}
+    yield {(name, size): pool.submit(read_and_build, name, size, tmp_path_factory.mktemp("graph")) for name, size in DRAWN}
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_full_size_graph_is_read_by_tensorrt_typed_as_meant_and_built(name: str, read: dict[str, Future[Read]]) -> None:
-    config, graph = config_of(LAYOUTS[name]["arguments"]), read[name].result()
-    size, rows = config.resolution, LAYOUTS[name]["num_ws"]
+@pytest.mark.parametrize(("name", "size"), DRAWN)
+def test_every_full_size_graph_is_read_by_tensorrt_typed_as_meant_and_built(
+    name: str, size: int, read: dict[tuple[str, int], Future[Read]]
+) -> None:
+    config, graph = config_of(LAYOUTS[name]["arguments"]), read[name, size].result()
+    rows = LAYOUTS[name]["num_ws"]
     assert graph.inputs == [("ws", "FLOAT", [1, rows, 512])]
     assert graph.outputs == [("pixels", "UINT8", [size, size, 3])]
     if isinstance(config, StyleGan2Config):
@@ -132,7 +134,7 @@ def test_every_full_size_graph_is_read_by_tensorrt_typed_as_meant_and_built(name
             ("DECONVOLUTION", "FLOAT"): blocks - 1 + max(single - 1, 0),
         }
         assert graph.convolutions == {kind: count for kind, count in kinds.items() if count}
-        assert max((shape[2] for _, shape in graph.single), default=0) < size >> (blocks - single - 1)
+        assert max((shape[2] for _, shape in graph.single), default=0) < config.resolution >> (blocks - single - 1)
         assert graph.layers < 140 * blocks
     else:
         filtered = config.layers[:-1]  # each up, along and across, and down, at once where its filter is round
