@@ -76,8 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
     from engine.choose import open_backend
     from models.stylegan.pixels import QUALITIES
     from tools.chosen_generator import add_options, add_random, chosen_generator
-    from tools.nvidia_code import open_nvidia
-    from tools.peer import at_size
 
     parser = argparse.ArgumentParser(
         prog="python -m tools.first_frame", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -92,6 +90,9 @@ def main(arguments: list[str] | None = None) -> None:
     generator = chosen_generator(args)
     ws = generator.broadcast(generator.code_of_seed(1000)).numpy()
     if args.nvidia:
+        from tools.nvidia_code import open_nvidia
+        from tools.peer import at_size
+
         draw = at_size(open_nvidia(args.nvidia, generator)[0], args.size, generator.resolution)
         draw(ws)
         tell()

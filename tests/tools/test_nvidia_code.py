@@ -96,6 +96,7 @@ def test_lines_have_the_peer_and_how_like_it_a_picture_is(checkout: Path, capsys
     for peer, ours in (lines[:2], lines[2:]):
         assert peer["times_peer"] == 1
         assert "db_to_peer" not in peer
+        assert peer["first_frame_s"] > peer["median_ms"] / 1000
         assert ours["times_peer"] == pytest.approx(peer["median_ms"] / ours["median_ms"], abs=0.02)
     assert lines[3]["db_to_peer"] > 45
     assert 20 < lines[1]["db_to_peer"] < 45  # the peer clips to bytes before its picture is shrunk, this tiny network needs it
