@@ -173,7 +173,7 @@ def build_stages(
     """Everything between the ring and the outputs."""
     stats = Stats()
     osc = OscOutput(settings.osc) if settings.osc.targets else None  # first: a host that nobody knows is found at once
-    classifier = open_classifier(settings.hearing)
+    classifier = open_classifier(settings.hearing, live=live)
     generator, faces = open_generator(settings, clock)
     size, backend = size_for(generator, settings.picture.size), settings.picture.backend
     quality = settings.picture.quality

@@ -15,6 +15,7 @@ from models.emotion.own_classifier import OwnClassifier
 from models.emotion.prosody import Prosody as Measured
 from models.emotion.voice_profile import VoiceProfile
 from models.errors import UserError
+from realtime.patient_listener import PatientListener
 from realtime.settings import Hearing
 from realtime.sound.resample import LISTENING_RATE, ToListeningRate
 from realtime.sound.ring import Ring
@@ -41,12 +42,14 @@ class Tracker(Protocol):
     def step(self, samples: NDArray[np.float32]) -> Measured: ...
 
 
-def open_classifier(settings: Hearing) -> Classifier:
-    """The classifier of these settings. Raises `UserError` where weights or profiles are missing or do not fit."""
+def open_classifier(settings: Hearing, *, live: bool = False) -> Classifier:
+    """The classifier of these settings; in a `live` show nothing waits for somebody else's. Raises `UserError` where weights or
+    profiles are missing or do not fit."""
     if settings.classifier is not None:
         if settings.voice_profile:
             raise UserError("a voice profile is made for the listener that comes with the program; leave out --voice-profile")
-        return OwnClassifier(settings.classifier)
+        own = OwnClassifier(settings.classifier)
+        return PatientListener(own) if live else own
     classifier = EmotionClassifier.load()
     classifier.adopt(*map(VoiceProfile.load, settings.voice_profile))
     return classifier

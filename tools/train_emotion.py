@@ -271,7 +271,9 @@ def main(argv: list[str] | None = None) -> int:
             show(console, "Corpus left out", found["leave_corpus_out"])
         if args.ship:
             ship(study, args, tell)
-            console.print(f"wrote {WEIGHTS}")
+            console.print(
+                f"wrote {WEIGHTS}; laughter and bursts are not heard until tools.train_bursts has learnt them from its vectors"
+            )
     write_json(args.json, found)
     return 0
 

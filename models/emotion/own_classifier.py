@@ -11,7 +11,7 @@ at rest is no lie. The file is read as data by OpenVINO; voice activity and what
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import onnx
@@ -35,8 +35,19 @@ _OUTPUTS: Final = ("logits", "probabilities")
 _KEYS: Final = ("labels", "id2label", "output", "normalise", "meaning")
 
 
+class Spoken(NamedTuple):
+    """How much a verdict counts now, 0..1, and for how many seconds nobody has spoken."""
+
+    counts: float
+    silence: float
+
+
 class OwnClassifier:
-    """Streams sound through the file; `step` as `EmotionClassifier.step`. It knows no voice and no intensity."""
+    """Streams sound through the file; `step` as `EmotionClassifier.step`. It knows no voice and no intensity.
+
+    A step is `take` and, where somebody speaks, `probabilities` of the `sound` so far and `hearing_of` them: whoever can't wait
+    for a large network calls these.
+    """
 
     HOP: Final = HOP
 
@@ -55,25 +66,26 @@ class OwnClassifier:
 
     def reset(self) -> None:
         """Forget the sound so far."""
-        self._sound = np.zeros(WINDOW if self._samples is None else self._samples, np.float32)
+        self.sound = np.zeros(WINDOW if self._samples is None else self._samples, np.float32)
+        """The newest, as much as the file wants; each hop a new array."""
         self._chunks: list[float] = []
         self._voice_activity.reset()
 
     def step(self, samples: Floats) -> Hearing:
         """The next 100 ms: float32 (1600,) at 16 kHz, full scale 1. What is no number counts as silence."""
+        spoken = self.take(samples)
+        return nothing_heard() if spoken.counts == 0.0 else hearing_of(self.probabilities(self.sound), spoken)
+
+    def take(self, samples: Floats) -> Spoken:
+        """The same samples, without asking the file."""
         if samples.shape != (HOP,):
             raise ValueError(f"expected {HOP} samples (100 ms at 16 kHz), got an array of shape {samples.shape}")
         samples = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        self._sound = np.concatenate([self._sound, samples])[-len(self._sound) :]
-        self._chunks = (self._chunks + self._voice_activity.step(samples))[-(len(self._sound) // CHUNK) :]
+        self.sound = np.concatenate([self.sound, samples])[-len(self.sound) :]
+        self._chunks = (self._chunks + self._voice_activity.step(samples))[-(len(self.sound) // CHUNK) :]
         spoken = np.flatnonzero(speech_chunks(self._chunks))
         silence = (len(self._chunks) - 1 - spoken[-1] if len(spoken) else len(self._chunks)) * CHUNK / SAMPLE_RATE
-        counts = evidence(len(spoken) * CHUNK / SAMPLE_RATE, silence)
-        if counts == 0.0:
-            return nothing_heard()
-        heard = self.probabilities(self._sound)
-        excited = float(np.clip(heard @ np.array(EXCITED), 1e-4, 1 - 1e-4))
-        return hearing(heard, counts, silence, float(np.log(excited / (1 - excited))))
+        return Spoken(evidence(len(spoken) * CHUNK / SAMPLE_RATE, float(silence)), float(silence))
 
     def probabilities(self, sound: Floats) -> Floats:
         """Of the five (5,), for sound (n,) as long as the file wants it."""
@@ -90,16 +102,22 @@ class OwnClassifier:
     def _try(self, path: Path) -> None:
         """It must hear silence without complaint, and answer with one number a label."""
         try:
-            shape = np.asarray(self._run(self._sound[None])[0]).shape
+            shape = np.asarray(self._run(self.sound[None])[0]).shape
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise UserError(
-                f"{path} can't hear {len(self._sound) / SAMPLE_RATE:.1f} s of sound ({reason}); export it anew"
+                f"{path} can't hear {len(self.sound) / SAMPLE_RATE:.1f} s of sound ({reason}); export it anew"
             ) from error
         if shape not in ((1, len(self._meaning)), (len(self._meaning),)):
             raise UserError(
                 f"{path} answers with the shape {list(shape)}, expected [1, {len(self._meaning)}], one number a label"
             )
+
+
+def hearing_of(heard: Floats, spoken: Spoken) -> Hearing:
+    """From probabilities (5,) of the newest sound, or of some a little older."""
+    excited = float(np.clip(heard @ np.array(EXCITED), 1e-4, 1 - 1e-4))
+    return hearing(heard, *spoken, float(np.log(excited / (1 - excited))))
 
 
 def _read(path: Path) -> Any:

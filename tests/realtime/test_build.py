@@ -63,7 +63,7 @@ def test_a_folder_for_snapshots_that_does_not_exist_is_told_first_where_there_is
 
 
 def test_an_unknown_host_is_told_before_any_network_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "open_classifier", lambda _: pytest.fail("the classifier was opened before"))
+    monkeypatch.setattr(build, "open_classifier", lambda *_, **__: pytest.fail("the classifier was opened before"))
     settings, _ = load(["--audio", "demo", "--offline", "--osc", "no-such-host.invalid:9"])
     with pytest.raises(UserError, match="not known"):
         build.play(settings)
