@@ -32,7 +32,7 @@ bench: setup ## speed of every engine and size on this machine, beside the peer
 
 evaluate: setup-test ## how well it hears and how well its faces are read: MANIFEST=speech/manifest.csv NETWORKS=folder
 	@$(ENV) -m tools.evaluate_emotion --manifest "$(MANIFEST)" $(ARGS)
-	@$(ENV) -m tools.evaluate_expression --networks "$(NETWORKS)"
+	@$(ENV) -m tools.evaluate_expression $(if $(NETWORKS),--networks "$(NETWORKS)")
 
 soak: setup-test ## a show of hours: does memory grow, does anything fail (ARGS="--minutes 60")
 	@$(ENV) -m tools.soak $(ARGS)

@@ -1,4 +1,4 @@
-"""The disentanglement-transformation score of expressions: `python -m tools.evaluate_disentanglement --networks DIR`.
+"""The disentanglement-transformation score of expressions: `python -m tools.evaluate_disentanglement`.
 
 After Han et al., "Disentangled Face Attribute Editing via Instance-Aware Latent Space Search" (IJCAI 2021), as their published
 `dt_score/compute_score.py` counts: faces that do not show an emotion yet are walked to it in steps. Transformation is the share
@@ -21,9 +21,11 @@ from models.expression.goals import EMOTION_GOALS
 from models.judge.crops import Picture
 from models.judge.landmarks import pose
 from models.judge.measure import AgeAndGender, Detector, Fer, Landmarks, SFace
+from models.judge.networks import check_there
 from models.labels import EMOTIONS
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
+from tools.judging_networks import add_networks
 from tools.ranges import whole
 
 SIDE: Final = 256  # pixels of the pictures that are judged
@@ -64,9 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class Labeller:
-    """Says `Labels` of pictures. Raises `UserError` where a network is missing."""
+    """Says `Labels` of pictures. Raises `UserError` naming the networks that are missing."""
 
     def __init__(self, folder: Path) -> None:
+        check_there(folder, "yunet", "landmarks", "fer", "faceres", "sface")
         self._detect, self._mesh, self._fer = Detector(folder), Landmarks(folder), Fer(folder)
         self._person, self._sface = AgeAndGender(folder), SFace(folder)
 
@@ -102,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     judged_faces.add_options(parser)
     parser.add_argument("--steps", type=whole("--steps"), default=10, metavar="N", help="of each walk (%(default)s)")
-    parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
+    add_networks(parser)
     return parser
 
 

@@ -30,6 +30,7 @@ from tools import judged_faces
 from tools.chosen_generator import chosen_generator
 from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
 from tools.figures_file import add_json, check_json, write_json
+from tools.judging_networks import add_networks
 from tools.ranges import add_threads, real, whole
 from tools.render_emotions import draw, write_picture
 from tools.search_directions import seeds_of
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rig", action="store_true", help="put each control of the rig on top of each emotion, and measure what it moves"
     )
-    parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
+    add_networks(parser)
     add_json(parser)
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
     parser.add_argument("--worst", type=whole("--worst", 0), default=0, metavar="N", help="only the N worst faces on the sheet")

@@ -1,4 +1,4 @@
-"""Two emotions mixed half and half: `python -m tools.evaluate_mixtures --networks DIR --sheet OUT.png`.
+"""Two emotions mixed half and half: `python -m tools.evaluate_mixtures --sheet OUT.png`.
 
 Faces down, the six pairs across, SFace's cosine to the neutral picture in the corner; then how well the person, the picture
 outside the face and the sides are kept, beside the same figures of the pure emotions at half strength.
@@ -27,6 +27,7 @@ from tools import judged_faces
 from tools.chosen_generator import chosen_generator
 from tools.evaluate_expression import MEASURED_SIDE
 from tools.expression_figures import LEVEL, SYMMETRIC
+from tools.judging_networks import add_networks
 from tools.render_emotions import write_picture
 
 PAIRS: Final = tuple(combinations(EMOTION_GOALS, 2))
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.evaluate_mixtures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     judged_faces.add_options(parser)
-    parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
+    add_networks(parser)
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write the contact sheet")
     return parser
 

@@ -1,4 +1,4 @@
-"""What people's real faces reach, beside the drawn ones: `python -m tools.evaluate_photographs --photos DIR --networks DIR`.
+"""What people's real faces reach, beside the drawn ones: `python -m tools.evaluate_photographs --photos DIR`.
 
 `DIR/photos.csv` names each picture (`file`), what its face shows (`expression`: smile, neutral, sad …), and where they are known
 `pose` and `kind`; paintings, profiles and faces cut by the edge are left out. With `--drawn OUT.json` of
@@ -24,6 +24,7 @@ from models.judge.crops import Picture
 from models.judge.verdict import Judge, lopsided
 from models.labels import EMOTIONS, NEUTRAL
 from tools.expression_figures import SYMMETRIC
+from tools.judging_networks import add_networks
 
 LABELS: Final = {"smile": "happy", "neutral": "neutral", "sad (crying)": "sad"}  # what a table says → what fer should see
 NOT_PEOPLE: Final = ("painting", "drawing", "engraving", "sculpture", "no face")
@@ -166,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.evaluate_photographs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder with pictures and photos.csv")
-    parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
+    add_networks(parser)
     parser.add_argument("--drawn", type=Path, metavar="OUT.json", help="judged faces of tools.evaluate_expression")
     return parser
 

@@ -37,6 +37,7 @@ from models.expression.paths import ExpressionPaths
 from models.judge.crops import Picture
 from models.judge.fidelity import grid, grid_of_noise, ms_ssim, psnr, slow_colour
 from models.judge.measure import Detector, Fer, SFace
+from models.judge.networks import check_there
 from models.labels import EMOTIONS
 from models.stylegan.default import load_default_generator
 from models.stylegan.mobile import MobileStyleGAN
@@ -90,6 +91,7 @@ class Judges:
     """Networks that look at faces: do they notice that another picture was drawn?"""
 
     def __init__(self, folder: Path) -> None:
+        check_there(folder, "yunet", "sface", "fer")
         self._detector, self._identity, self._expression = Detector(folder), SFace(folder), Fer(folder)
 
     def __call__(self, reference: Picture, drawn: Picture) -> dict[str, float]:

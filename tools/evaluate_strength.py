@@ -1,4 +1,4 @@
-"""How evenly expressions grow with their strength, as fer sees it: `python -m tools.evaluate_strength --networks DIR`.
+"""How evenly expressions grow with their strength, as fer sees it: `python -m tools.evaluate_strength`.
 
 Every face is walked from neutral to full and drawn as a show draws it at 256². fer judges twice: as it comes, with the face found
 anew in every picture, and steadily, with the box of the neutral face and the mean of `CROPS`. The first wavers by some hundredths
@@ -23,10 +23,12 @@ from models.expression.paths import ExpressionPaths
 from models.files import written_beside
 from models.judge.crops import FaceBox, Picture
 from models.judge.measure import Detector, Fer
+from models.judge.networks import check_there
 from models.labels import EMOTIONS
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
 from tools.figures_file import check_json
+from tools.judging_networks import add_networks
 from tools.ranges import whole
 
 SIDE: Final = 256  # pixels of the pictures that are judged
@@ -43,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     check_json(options.json)
     torch.set_num_threads(1)
+    check_there(options.networks, "yunet", "fer")
     detect, fer = Detector(options.networks), Fer(options.networks)
     generator = chosen_generator(options)
     strengths = strengths_of(options.steps)
@@ -132,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps", type=whole("--steps"), default=20, metavar="N", help="of the walk from neutral to full (%(default)s)"
     )
-    parser.add_argument("--networks", type=Path, required=True, metavar="DIR", help="folder of the networks that judge")
+    add_networks(parser)
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures and every walk")
     return parser
 

@@ -34,6 +34,7 @@ from models.errors import UserError, exit_on_user_error
 from models.files import cache_folder, written_beside
 from models.judge.flip import flip
 from models.judge.measure import Detector, Fer, SFace
+from models.judge.networks import check_there
 from models.judge.student import STAGES, Student, load_student
 from models.precision import fast_autocast, fast_precision
 from models.stylegan.default import load_default_generator
@@ -330,6 +331,7 @@ def measure(head: Head, material: Material, indices: range) -> str:
 
 def noticed(head: Head, material: Material, networks: Path) -> str:
     """Whether networks notice the difference: SFace's cosine of identity, and how often fer's verdict stays. Raises UserError."""
+    check_there(networks, "yunet", "sface", "fer")
     detector, identity, expression = Detector(networks), SFace(networks), Fer(networks)
     cosines, same = [], []
     for i in range(HELD_OUT):

@@ -9,7 +9,7 @@ from models.judge.crops import FaceBox, Picture
 from models.judge.face_mesh import BLENDSHAPES, MESH, MeshDetector, load_blendshapes, load_mesh
 from models.judge.face_mesh import network_file as packaged_file
 from models.judge.measure import Detector
-from models.judge.networks import names, network_file
+from models.judge.networks import check_there, names, network_file
 from models.judge.steer import PublishedNetworks, Steering
 from models.judge.student import StudentSteering, load_student
 
@@ -64,6 +64,7 @@ def open_eyes(networks: Path | None) -> Eyes:
     Raises `UserError` where a network or the package is missing.
     """
     if networks is not None:
+        check_there(networks, *names("steer", "geometry"))
         return Eyes(PublishedNetworks(networks), Detector(networks))
     mesh = load_mesh()
     return students_eyes(StudentSteering(load_student(), mesh, load_blendshapes()), MeshDetector(mesh))
@@ -81,6 +82,7 @@ def check_eyes(networks: Path | None) -> str:
             packaged_file(name)
         load_student()
         return "our student of the networks that steer, MediaPipe's face mesh and blendshapes"
+    check_there(networks, *names("steer", "geometry"))
     for name in names("steer", "geometry"):
         network_file(networks, name)
     return f"{', '.join(names('steer'))} landmarks and blendshapes in {networks}"

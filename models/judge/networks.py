@@ -7,6 +7,7 @@ face is, how even its sides are) measures and may steer, but never says which ex
 The files are ONNX, read from a folder that the user names, laid out as `<folder>/<folder of the table>/<file>`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -104,9 +105,18 @@ def names(*roles: Role) -> tuple[str, ...]:
     return tuple(name for name, network in NETWORKS.items() if network.role in roles)
 
 
-def missing(folder: Path, *roles: Role) -> tuple[str, ...]:
-    """The networks with one of these roles whose file is not in `folder`."""
-    return tuple(name for name in names(*roles) if not (folder / NETWORKS[name].path).is_file())
+def missing(folder: Path, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Which of these networks have no file in `folder`."""
+    return tuple(name for name in wanted if not (folder / NETWORKS[name].path).is_file())
+
+
+def check_there(folder: Path, *wanted: str) -> None:
+    """Before networks are opened one by one. Raises a `UserError` that names all that are missing, each with its origin."""
+    if absent := missing(folder, wanted):
+        places = "; ".join(f"'{name}' as {NETWORKS[name].path} ({NETWORKS[name].origin})" for name in absent)
+        raise UserError(
+            f"networks were expected in {folder}, missing there: {places}: put them there, or name another folder with --networks"
+        )
 
 
 def network_file(folder: Path, name: str) -> Path:
@@ -114,14 +124,9 @@ def network_file(folder: Path, name: str) -> Path:
 
     Raises `UserError` where the file is missing (naming its origin) or is not the file that was tried (naming both digests).
     """
+    check_there(folder, name)
     network = NETWORKS[name]
     path = folder / network.path
-    if not path.is_file():
-        others = ", ".join(other for other in missing(folder, network.role) if other != name)
-        raise UserError(
-            f"the network '{name}' was expected at {path}, nothing is there{f' (nor {others})' if others else ''}: put it there "
-            f"({network.origin}) or name another folder with --networks"
-        )
     digest = sha256_once(path)
     if digest != network.sha256:
         raise UserError(

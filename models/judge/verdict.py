@@ -14,6 +14,7 @@ from models.judge.crops import FaceBox, Picture
 from models.judge.irises import iris_weights
 from models.judge.landmarks import FACE_OVAL, SIDED_BLENDSHAPES, SKIN, Points, polygon, pose
 from models.judge.measure import Blendshapes, Detector, Facemood, Fer, Landmarks, SFace
+from models.judge.networks import check_there, names
 
 LEAST_IRIS: Final = 20.0  # pixels of one, for its colour to be told
 FACE_MARGIN: Final = 0.04  # of the picture's side: how far round the oval a difference still counts as the face's
@@ -46,9 +47,10 @@ class Change:
 
 
 class Judge:
-    """The judging networks, opened from a folder. Raises `UserError` where one is missing."""
+    """The judging networks, opened from a folder. Raises `UserError` naming all that are missing."""
 
     def __init__(self, folder: Path) -> None:
+        check_there(folder, *names("judge", "geometry"))
         self._detect, self._mesh = Detector(folder), Landmarks(folder)
         self._fer, self._facemood, self._sface = Fer(folder), Facemood(folder), SFace(folder)
         self._blendshapes = Blendshapes(folder)

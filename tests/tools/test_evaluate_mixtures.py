@@ -17,7 +17,7 @@ def test_every_two_emotions_are_mixed_once_and_half_of_each_is_taken() -> None:
 
 
 def test_a_face_is_a_row_of_neutral_and_six_mixtures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    absent = networks.missing(shared_data.NETWORKS, "judge", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("judge", "geometry"))
     if absent:
         pytest.skip(f"needs the networks {', '.join(absent)} in {shared_data.NETWORKS}")
     sheet = tmp_path / "sheet.png"

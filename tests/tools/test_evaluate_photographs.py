@@ -85,7 +85,7 @@ def test_what_are_no_judged_faces_is_told_before_photographs_are_read(
 
 
 def test_two_photographs_are_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    absent = networks.missing(shared_data.NETWORKS, "judge", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("judge", "geometry"))
     photo = shared_data.PHOTOS / "astronaut_collins.jpg"
     if absent or not photo.is_file():
         pytest.skip(f"needs {photo} and the networks {', '.join(absent)} in {shared_data.NETWORKS}")

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UserError
-from tools import evaluate_expression, evaluate_mixtures, render_emotions, search_directions, train_predictor
+from tools import (
+    evaluate_disentanglement,
+    evaluate_expression,
+    evaluate_mixtures,
+    evaluate_photographs,
+    evaluate_strength,
+    render_emotions,
+    search_directions,
+    train_predictor,
+)
+from tools.judging_networks import FOLDER
 from tools.render_emotions import write_picture
 from tools.search_directions import seeds_of
 
@@ -64,6 +74,28 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(tool: Any, arguments: list[
     message = capsys.readouterr().err
     assert message.startswith("error: ")
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        (evaluate_expression, ["--json", "out.json", "--sheet", "out.png"]),
+        (evaluate_strength, []),
+        (evaluate_mixtures, ["--sheet", "out.png"]),
+        (evaluate_disentanglement, []),
+        (evaluate_photographs, ["--photos", "photos"]),
+    ],
+)
+def test_the_networks_that_judge_are_expected_beside_the_project(
+    tool: Any, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    assert tool.main(arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: networks were expected in {FOLDER}, missing there: ")
+    assert message.count("\n") == 1
+    assert "'fer' as " in message
 
 
 def test_a_picture_comes_back_as_it_was_and_nothing_else_is_left(tmp_path: Path) -> None:

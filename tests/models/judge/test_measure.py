@@ -19,7 +19,7 @@ PHOTOS = shared_data.PHOTOS
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    absent = networks.missing(shared_data.NETWORKS, "judge", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("judge", "geometry"))
     if absent or not PHOTOS.is_dir():
         pytest.skip(f"needs photographs in {PHOTOS} and the networks {', '.join(absent) or 'of that folder'}")
     return shared_data.NETWORKS

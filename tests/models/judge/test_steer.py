@@ -22,7 +22,7 @@ PHOTOS = shared_data.PHOTOS
 def folder() -> Path:
     if importlib.util.find_spec("onnx2torch") is None:
         pytest.skip("needs the package onnx2torch")
-    absent = networks.missing(shared_data.NETWORKS, "steer", "geometry")
+    absent = networks.missing(shared_data.NETWORKS, networks.names("steer", "geometry"))
     if absent or not PHOTOS.is_dir():
         pytest.skip(f"needs photographs in {PHOTOS} and the networks {', '.join(absent) or 'of that folder'}")
     return shared_data.NETWORKS
