@@ -28,7 +28,7 @@ from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
-from tools.expression_figures import cosines, distances, mean_of, movement, summary, worst
+from tools.expression_figures import cosines, distances, mean_of, movement, summary, whole_faces, worst
 from tools.figures_file import add_json, check_json, write_json
 from tools.judging_networks import add_networks
 from tools.ranges import add_threads, real, whole
@@ -74,7 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{face.name} judged", file=sys.stderr)
     if not chosen:
         raise UserError("none of these faces could be judged, see above: name others with --faces seed:N")
-    figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": distances(chosen, Typicality.drawn_by(generator))}
+    typical = Typicality.drawn_by(generator)
+    figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": distances(chosen, typical)}
+    figures["whole faces"] = whole_faces(rows, chosen, typical)
     if options.rig:
         figures |= {f"rig {control}": mean_of(moved) for control, moved in effects.items()}
     write_json(options.json, result | {"summary": figures})

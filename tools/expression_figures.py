@@ -1,4 +1,4 @@
-"""Figures of judged expressions: agreement, identity, colour, symmetry, how faces start, how far emotions lie apart."""
+"""Figures of judged expressions: agreement, identity, colour, sides, whole faces, how faces start, how far emotions lie apart."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -95,6 +95,22 @@ def distances(faces: Sequence[ExpressionPaths], typical: Typicality) -> dict[str
     ends = [typical.distance(face.neutral + face.paths[EMOTIONS.index(e), -1]) for face in faces for e in EMOTION_GOALS]
     within = float(np.mean(np.array(ends) <= typical.limit))
     return {"mean": float(np.mean(ends)), "most": max(ends), "limit": typical.limit, "within": within}
+
+
+def whole_faces(rows: Sequence[Row], faces: Sequence[ExpressionPaths], typical: Typicality) -> dict[str, float]:
+    """The share of faces of which all five expressions, neutral too, keep a limit: of sides, of turn, of how far the full one's
+    code lies from the mean; and the share that keeps all three.
+    """
+    own = [[row for row in rows if row["face"] == face.name] for face in faces]
+    far = [[typical.distance(face.neutral + path[-1]) for path in face.paths] for face in faces]
+    holds = {
+        f"left like right within {SYMMETRIC}": [max(row["asymmetry"] for row in pictures) <= SYMMETRIC for pictures in own],
+        f"turn within {LEVEL:.0f}°": [max(row["turn"] for row in pictures) <= LEVEL for pictures in own],
+        "Mahalanobis within the limit": [max(each) <= typical.limit for each in far],
+    }
+    return {name: float(np.mean(each)) for name, each in holds.items()} | {
+        "all three": float(np.mean(np.all(list(holds.values()), axis=0)))
+    }
 
 
 def movement(rest: Reading, moved: Reading) -> dict[str, float]:

@@ -7,7 +7,7 @@ from models.expression.goals import EMOTION_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.typical import Typicality
 from models.labels import EMOTIONS
-from tools.expression_figures import cosines, distances, summary, worst
+from tools.expression_figures import cosines, distances, summary, whole_faces, worst
 
 
 def rows() -> list[dict[str, object]]:
@@ -82,3 +82,25 @@ def test_codes_far_from_all_drawn_ones_are_seen() -> None:
     assert figures["within"] == 0.5
     assert figures["limit"] == pytest.approx(13.28**0.5, rel=0.05), "the 99th percentile of chi-squared with four degrees"
     assert figures["most"] == pytest.approx(6, rel=0.05)
+
+
+def test_a_face_counts_only_if_a_limit_holds_in_all_its_expressions() -> None:
+    typical = Typicality.of(np.random.RandomState(0).randn(2000, 4).astype(np.float32), ROWS)
+
+    def face(name: str, neutral: float = 0.0, sad: float = 0.0) -> ExpressionPaths:
+        ws, paths = np.zeros((23, 4), np.float32), np.zeros((5, 1, 23, 4), np.float32)
+        ws[ROWS, 0], paths[EMOTIONS.index("sad"), 0, ROWS, 0] = neutral, sad
+        return ExpressionPaths(ws, paths, {}, "hash", name)
+
+    def pictures(name: str, **one: float) -> list[dict[str, object]]:
+        even = {"face": name, "turn": 1.0, "asymmetry": 0.1}
+        return [{**even, "emotion": emotion} for emotion in EMOTIONS[:-1]] + [{**even, "emotion": EMOTIONS[-1], **one}]
+
+    rows = [*pictures("a"), *pictures("b", turn=3.5), *pictures("c", asymmetry=0.2), *pictures("d")]
+    assert whole_faces(rows, [face("a"), face("b"), face("c"), face("d", sad=6)], typical) == {
+        "left like right within 0.15": 0.75,
+        "turn within 3°": 0.75,
+        "Mahalanobis within the limit": 0.75,
+        "all three": 0.25,
+    }
+    assert whole_faces(pictures("a"), [face("a", neutral=6, sad=-6)], typical)["all three"] == 0, "rest counts, too"
