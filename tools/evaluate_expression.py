@@ -17,8 +17,6 @@ import torch
 
 from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error, one_line
-from models.expression.directions import TURNS
-from models.expression.goals import RIG_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.expression.typical import Typicality
@@ -28,14 +26,14 @@ from models.judge.verdict import Change, Judge, Reading, change
 from models.labels import EMOTIONS, NEUTRAL
 from tools import judged_faces
 from tools.chosen_generator import chosen_generator
-from tools.expression_figures import cosines, distances, mean_of, movement, summary, whole_faces, worst
+from tools.expression_figures import cosines, distances, summary, whole_faces, worst
 from tools.figures_file import add_json, check_json, write_json
 from tools.judging_networks import add_networks
 from tools.ranges import add_threads, real, whole
 from tools.render_emotions import draw, write_picture
+from tools.rig_figures import CONTROLS, Effect, alike, effect, rig_figures, table
 from tools.search_directions import seeds_of
 
-CONTROLS: Final = (*RIG_GOALS, *TURNS)
 MEASURED_SIDE: Final = 512  # pixels; pictures are judged at this size
 TILE_SIDE: Final = 256  # pixels on the sheet
 
@@ -53,8 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     rows: list[dict[str, Any]] = []
     sheet: dict[str, list[list[Picture]]] = {}
-    effects: dict[str, list[dict[str, float]]] = {control: [] for control in CONTROLS}
-    result = {"made by": options.made_by, "strength": options.strength, "summary": {}, "faces": rows}
+    effects: dict[str, list[Effect]] = {control: [] for control in CONTROLS}
+    result: dict[str, Any] = {"made by": options.made_by, "strength": options.strength, "summary": {}, "faces": rows}
     for face in list(chosen):
         try:
             start = EMOTIONS[int(judge.read(_as_it_comes(generator, face.name)).fer.argmax())]
@@ -69,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         sheet[face.name] = [[_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]]
         for control, on_top in with_rig.items():
             sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
-            effects[control].append(movement(readings[NEUTRAL], on_top[NEUTRAL]))
+            effects[control].append(effect(readings[NEUTRAL], on_top[NEUTRAL]))
         write_json(options.json, result)  # after every face, so that a long run can be looked at
         print(f"{face.name} judged", file=sys.stderr)
     if not chosen:
@@ -78,9 +76,12 @@ def main(arguments: list[str] | None = None) -> None:
     figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": distances(chosen, typical)}
     figures["whole faces"] = whole_faces(rows, chosen, typical)
     if options.rig:
-        figures |= {f"rig {control}": mean_of(moved) for control, moved in effects.items()}
+        figures |= {"controls alike": alike(chosen)}
+        result["rig"] = rig_figures(effects)
     write_json(options.json, result | {"summary": figures})
     _print(figures)
+    if options.rig:
+        print(table(result["rig"]))
     if options.sheet is not None:
         shown = worst(rows, options.worst) if options.worst else list(sheet)
         tiles = [np.concatenate(row, axis=1) for name in shown for row in sheet[name]]

@@ -5,14 +5,11 @@ from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.expression.geometry import MEASURES, measures
 from models.expression.goals import EMOTION_GOALS
 from models.expression.paths import ExpressionPaths
 from models.expression.typical import Typicality
-from models.judge.verdict import Reading
 from models.labels import EMOTIONS, NEUTRAL
 
 Row = Mapping[str, Any]
@@ -83,7 +80,7 @@ def worst(rows: Sequence[Row], count: int) -> list[str]:
 
 def cosines(faces: Sequence[ExpressionPaths]) -> dict[str, float]:
     """Between the full offsets of each two emotions, as W+ vectors: the mean over the faces."""
-    ends = {emotion: [_unit(face.paths[EMOTIONS.index(emotion), -1]) for face in faces] for emotion in EMOTION_GOALS}
+    ends = {emotion: [unit(face.paths[EMOTIONS.index(emotion), -1]) for face in faces] for emotion in EMOTION_GOALS}
     return {
         f"{one}-{other}": float(np.mean([a @ b for a, b in zip(ends[one], ends[other], strict=True)]))
         for one, other in combinations(EMOTION_GOALS, 2)
@@ -113,18 +110,7 @@ def whole_faces(rows: Sequence[Row], faces: Sequence[ExpressionPaths], typical: 
     }
 
 
-def movement(rest: Reading, moved: Reading) -> dict[str, float]:
-    """What a control does to a neutral face: `geometry.MEASURES` in hundredths of the face's height, pitch and yaw in degrees."""
-    before, after = (measures(torch.from_numpy(reading.points)) for reading in (rest, moved))
-    turned = moved.pose - rest.pose
-    return {name: float(after[name] - before[name]) for name in MEASURES} | {"pitch": float(turned[0]), "yaw": float(turned[1])}
-
-
-def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Column by column."""
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-def _unit(offset: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(offset: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An offset in W+ as one vector of length one."""
     flat = offset.ravel()
     return np.asarray(flat / np.linalg.norm(flat), np.float32)
