@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engine.choose import open_backend
 from models.errors import exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
+from models.expression.paths import ExpressionPaths
 from models.judge.crops import Picture
 from models.judge.landmarks import pose
 from models.judge.measure import AgeAndGender, Detector, Fer, Landmarks, SFace
@@ -51,18 +52,26 @@ def main(arguments: list[str] | None = None) -> None:
     judge = Labeller(options.networks)
     generator = chosen_generator(options)
     walks: dict[str, list[list[Labels]]] = {emotion: [] for emotion in EMOTION_GOALS}
+    judging = judged_faces.Judging()
     with open_backend(generator, SIDE) as backend:
-        for face in judged_faces.judged_faces(generator, options):
+
+        def look(face: ExpressionPaths) -> dict[str, list[Labels]]:
             rest = judge(backend.render(face.neutral[None]))
+            seen = {}
             for emotion in EMOTION_GOALS:
                 only = np.eye(len(EMOTIONS))[EMOTIONS.index(emotion)]
                 codes = [face.blend(only, step / options.steps) for step in range(1, options.steps + 1)]
-                walks[emotion].append([rest, *(judge(backend.render(code)) for code in codes)])
-            print(f"{face.name} judged", file=sys.stderr, flush=True)
+                seen[emotion] = [rest, *(judge(backend.render(code)) for code in codes)]
+            return seen
+
+        for _, seen in judging.of(judged_faces.judged_faces(generator, options), look):
+            for emotion, walk in seen.items():
+                walks[emotion].append(walk)
     rows = {emotion: scores(walks[emotion], emotion) for emotion in EMOTION_GOALS}
     for emotion, row in rows.items():
         print(f"{emotion:6} " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()))
     print("mean   " + "  ".join(f"{name} {np.mean([row[name] for row in rows.values()]):.3f}" for name in rows["happy"]))
+    judging.tell()
 
 
 class Labeller:
@@ -74,6 +83,7 @@ class Labeller:
         self._person, self._sface = AgeAndGender(folder), SFace(folder)
 
     def __call__(self, picture: Picture) -> Labels:
+        """Raises `UserError` where no face is seen."""
         face = self._detect(picture)
         age, man = self._person(picture, face)
         yaw = pose(self._mesh(picture, face), picture.shape[1])[1]

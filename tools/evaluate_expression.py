@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from engine.drawn import quick_generator
-from models.errors import UserError, exit_on_user_error, one_line
+from models.errors import UserError, exit_on_user_error
 from models.expression.paths import ExpressionPaths
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.expression.typical import Typicality
@@ -46,22 +46,22 @@ def main(arguments: list[str] | None = None) -> None:
     make_place(options.sheet, "the contact sheet")
     judge = Judge(options.networks)
     generator = quick_generator(chosen_generator(options))
-    chosen = list(judged_faces.judged_faces(generator, options))
-    asked = len(chosen)
 
     rows: list[dict[str, Any]] = []
     sheet: dict[str, list[list[Picture]]] = {}
     effects: dict[str, list[Effect]] = {control: [] for control in CONTROLS}
     result: dict[str, Any] = {"made by": options.made_by, "strength": options.strength, "summary": {}, "faces": rows}
-    for face in list(chosen):
-        try:
-            start = EMOTIONS[int(judge.read(_as_it_comes(generator, face.name)).fer.argmax())]
-            readings = _read(judge, generator, face, options.strength)
-            with_rig = {control: _read(judge, generator, face, options.strength, control) for control in CONTROLS if options.rig}
-        except UserError as error:
-            print(one_line(f"{face.name} is left out: {error}"), file=sys.stderr)
-            chosen.remove(face)
-            continue
+    judged: list[ExpressionPaths] = []
+
+    def look(face: ExpressionPaths) -> tuple[str, list[Reading], dict[str, list[Reading]]]:
+        start = EMOTIONS[int(judge.read(_as_it_comes(generator, face.name)).fer.argmax())]
+        readings = _read(judge, generator, face, options.strength)
+        with_rig = {control: _read(judge, generator, face, options.strength, control) for control in CONTROLS if options.rig}
+        return start, readings, with_rig
+
+    judging = judged_faces.Judging()
+    for face, (start, readings, with_rig) in judging.of(judged_faces.judged_faces(generator, options), look):
+        judged.append(face)
         changes = [change(readings[NEUTRAL], reading) for reading in readings]
         rows += [_row(face, start, *rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]
         sheet[face.name] = [[_tile(*rest) for rest in zip(EMOTIONS, readings, changes, strict=True)]]
@@ -69,14 +69,11 @@ def main(arguments: list[str] | None = None) -> None:
             sheet[face.name].append([resize(reading.picture, TILE_SIDE) for reading in on_top])
             effects[control].append(effect(readings[NEUTRAL], on_top[NEUTRAL]))
         write_json(options.json, result)  # after every face, so that a long run can be looked at
-        print(f"{face.name} judged", file=sys.stderr)
-    if not chosen:
-        raise UserError("none of these faces could be judged, see above: name others with --faces seed:N")
     typical = Typicality.drawn_by(generator)
-    figures = summary(rows) | {"cosines": cosines(chosen), "Mahalanobis": distances(chosen, typical)}
-    figures["whole faces"] = whole_faces(rows, chosen, typical)
+    figures = summary(rows) | {"cosines": cosines(judged), "Mahalanobis": distances(judged, typical)}
+    figures["whole faces"] = whole_faces(rows, judged, typical)
     if options.rig:
-        figures |= {"controls alike": alike(chosen)}
+        figures |= {"controls alike": alike(judged)}
         result["rig"] = rig_figures(effects)
     write_json(options.json, result | {"summary": figures})
     _print(figures)
@@ -86,8 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         shown = worst(rows, options.worst) if options.worst else list(sheet)
         tiles = [np.concatenate(row, axis=1) for name in shown for row in sheet[name]]
         write_picture(options.sheet, np.concatenate(tiles))
-    if left_out := asked - len(chosen):
-        raise UserError(f"{left_out} of {asked} faces could not be judged, see above: the figures are of the others")
+    judging.tell()
 
 
 def _read(

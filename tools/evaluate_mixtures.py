@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engine.drawn import quick_generator
 from models.errors import exit_on_user_error
 from models.expression.goals import EMOTION_GOALS
+from models.expression.paths import ExpressionPaths
 from models.expression.preview import as_bytes, full_picture
 from models.files import make_place
 from models.judge.crops import Picture, resize
@@ -31,6 +32,7 @@ from tools.judging_networks import add_networks
 from tools.render_emotions import write_picture
 
 PAIRS: Final = tuple(combinations(EMOTION_GOALS, 2))
+MIXTURES: Final[tuple[tuple[str, ...], ...]] = (*PAIRS, *((emotion,) for emotion in EMOTION_GOALS))
 TILE_SIDE: Final = 192  # pixels on the sheet
 
 
@@ -42,27 +44,26 @@ def main(arguments: list[str] | None = None) -> None:
     judge, generator = Judge(options.networks), quick_generator(chosen_generator(options))
     changes: dict[str, list[Change]] = {}
     sheet = []
-    for face in judged_faces.judged_faces(generator, options):
 
-        def read(weights: NDArray[np.float64]) -> Reading:
-            ws = torch.from_numpy(face.blend(weights))  # noqa: B023 (called at once)
-            return judge.read(as_bytes(full_picture(generator, ws, MEASURED_SIDE)))
+    def look(face: ExpressionPaths) -> list[Reading]:
+        codes = (torch.from_numpy(face.blend(half_of(*names))) for names in ((), *MIXTURES))
+        return [judge.read(as_bytes(full_picture(generator, ws, MEASURED_SIDE))) for ws in codes]
 
-        rest = read(np.zeros(len(EMOTIONS)))
+    judging = judged_faces.Judging()
+    for _, (rest, *readings) in judging.of(judged_faces.judged_faces(generator, options), look):
         tiles = [resize(rest.picture, TILE_SIDE)]
-        for names in (*PAIRS, *((emotion,) for emotion in EMOTION_GOALS)):
-            reading = read(half_of(*names))
+        for names, reading in zip(MIXTURES, readings, strict=True):
             difference = change(rest, reading)
             changes.setdefault(" + ".join(names), []).append(difference)
             if len(names) == 2:
                 tiles.append(_tile(reading.picture, names, difference))
         sheet.append(np.concatenate(tiles, axis=1))
-        print(f"{face.name} judged", file=sys.stderr, flush=True)
     for mixture, found in changes.items():
         print(f"{mixture:14} {_shown(found)}")
     print(f"{'all mixtures':14} {_shown([one for first, second in PAIRS for one in changes[f'{first} + {second}']])}")
     if options.sheet is not None:
         write_picture(options.sheet, np.concatenate(sheet))
+    judging.tell()
 
 
 def half_of(*names: str) -> NDArray[np.float64]:

@@ -50,8 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
     generator = chosen_generator(options)
     strengths = strengths_of(options.steps)
     curves: dict[str, Floats] = {}
+    judging = judged_faces.Judging()
     with open_backend(generator, SIDE) as backend:
-        for face in judged_faces.judged_faces(generator, options):
+
+        def look(face: ExpressionPaths) -> Floats:
             rest = backend.render(face.neutral[None])
             box = detect(rest)
             rows = []
@@ -59,11 +61,14 @@ def main(arguments: list[str] | None = None) -> None:
                 pictures = [rest, *(backend.render(_code(face, emotion, strength)) for strength in strengths[1:])]
                 seen = [(fer(picture, detect(picture)), steady(fer, picture, box)) for picture in pictures]
                 rows.append(np.array(seen)[..., EMOTIONS.index(emotion)].T)
-            curves[face.name] = np.array(rows)
-            print(f"{face.name} judged", file=sys.stderr, flush=True)
+            return np.array(rows)
+
+        for face, curve in judging.of(judged_faces.judged_faces(generator, options), look):
+            curves[face.name] = curve
             if options.json is not None:
                 _write(options.json, curves, strengths)
     _print(figures(np.array(list(curves.values())), strengths))
+    judging.tell()
 
 
 def _write(path: Path, curves: Mapping[str, Floats], strengths: Sequence[float]) -> None:

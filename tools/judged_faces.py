@@ -1,17 +1,19 @@
-"""Which faces a tool judges, and how their expressions are made: the options `--faces`, `--paths` and `--made-by`.
+"""Which faces a tool judges, and how their expressions are made: the options `--faces`, `--paths` and `--made-by`; and what
+becomes of a face that can't be seen.
 
 Ways: the paths of a file, the predictor, attribute-level directions, or one smile direction at different strengths (the recipe
 that this project started from).
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
-from models.errors import UserError
+from models.errors import UserError, one_line
 from models.expression.bank import FACES_FILE
 from models.expression.own_generator import known_directions
 from models.expression.paths import ExpressionPaths, load_paths
@@ -26,6 +28,8 @@ from tools.search_directions import seeds_of
 WAYS: Final = ("search", "prediction", "directions", "smile")
 # How far the original project walked its one smile direction for each emotion, as parts of its farthest walk (100.5).
 SMILE_RECIPE: Final = {"angry": -1.0, "neutral": 0.0, "fear": -0.01, "happy": 1.0, "sad": 0.002}
+
+Found = TypeVar("Found")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,37 @@ def judged_faces(generator: Generator, options: argparse.Namespace) -> Iterator[
         raise UserError(f"faces to judge were expected, {place}: give --faces seed:N, or --paths FILE with some")
     for seed in seeds_of(options.faces or ",".join(found)):
         yield _made(generator, found, seed, options.made_by)
+
+
+class Judging:
+    """Faces one after the other; those in whose pictures no face is seen are left out, named on stderr and counted."""
+
+    def __init__(self) -> None:
+        self._asked = self._left_out = 0
+
+    def of(
+        self, faces: Iterable[ExpressionPaths], look: Callable[[ExpressionPaths], Found]
+    ) -> Iterator[tuple[ExpressionPaths, Found]]:
+        """Each face with what `look` finds, but those of which it raises a `UserError`. Raises one where that is all of them."""
+        for face in faces:
+            self._asked += 1
+            try:
+                found = look(face)
+            except UserError as error:
+                self._left_out += 1
+                print(one_line(f"{face.name} is left out: {error}"), file=sys.stderr, flush=True)
+                continue
+            yield face, found
+            print(f"{face.name} judged", file=sys.stderr, flush=True)
+        if self._left_out == self._asked:
+            raise UserError("none of these faces could be judged, see above: name others with --faces seed:N")
+
+    def tell(self) -> None:
+        """After the figures. Raises `UserError` where they are not of all the faces that were asked for."""
+        if self._left_out:
+            raise UserError(
+                f"{self._left_out} of {self._asked} faces could not be judged, see above: the figures are of the others"
+            )
 
 
 def _made(generator: Generator, found: Mapping[str, ExpressionPaths], seed: int, way: str) -> ExpressionPaths:
