@@ -29,6 +29,7 @@ from models.judge.eyes import Eyes, open_eyes
 from models.labels import EMOTIONS
 from models.stylegan.generator import Generator as StyleGAN
 from tools.chosen_generator import add_options, chosen_generator
+from tools.progress_bar import progress_bar
 from tools.ranges import add_threads, real, whole
 from tools.search_directions import seeds_of
 
@@ -55,7 +56,8 @@ def as_shown(generator: StyleGAN, predicted: ExpressionPaths) -> ExpressionPaths
     """What a show makes of a prediction before it searches; where nothing can look at it here, it stays, and a line says why."""
     try:
         quick, eyes = _what_looks(generator)
-        return finished(quick, predicted, eyes)
+        with progress_bar() as tell:
+            return finished(quick, predicted, eyes, lambda part, what: tell(part, f"{predicted.name} {what}"))
     except UserError as error:
         print(f"{predicted.name} is drawn as predicted: {error}", file=sys.stderr)
         return predicted

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.drawn import quick_generator
 from models.errors import UserError, exit_on_user_error, one_line
@@ -29,6 +28,7 @@ from models.files import make_place
 from models.judge.eyes import check_eyes, open_eyes
 from models.stylegan.seeds import LAST_SEED, seed_in
 from tools.chosen_generator import add_options, chosen_generator
+from tools.progress_bar import progress_bar
 from tools.ranges import add_threads, whole
 from tools.search_cluster import HERE, searched_on_ray
 
@@ -51,16 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
     generator = quick_generator(chosen_generator(options), "fine")
     file = options.out or (None if options.generator else FACES_FILE)
     faces = load_paths(file, generator.graph_hash) if file and file.exists() else {}
-    columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
-        bar = bars.add_task("", total=1.0)
+    with progress_bar() as tell:
         if options.make_directions is not None:
-            observations = directions.observe(
-                generator,
-                open_eyes(options.networks),
-                options.samples,
-                lambda part, what: bars.update(bar, completed=part, description=what),
-            )
+            observations = directions.observe(generator, open_eyes(options.networks), options.samples, tell)
             directions.find_directions(generator, observations, list(faces.values())).save(options.make_directions)
         missing = [seed for seed in wanted if options.again or f"seed:{seed}" not in faces]
         if missing:
@@ -71,28 +64,28 @@ def main(arguments: list[str] | None = None) -> None:
             known = known_predictor(generator, options.predictor)
             for seed in missing:
 
-                def tell(part: float, what: str, name: str = f"seed:{seed}") -> None:
-                    bars.update(bar, completed=part, description=f"{name} {what}")
+                def tell_of_it(part: float, what: str, name: str = f"seed:{seed}") -> None:
+                    tell(part, f"{name} {what}")
 
                 try:
                     if options.predicted:
                         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-                        yield seed, finished(generator, known.paths(ws, f"seed:{seed}"), eyes, tell)
+                        yield seed, finished(generator, known.paths(ws, f"seed:{seed}"), eyes, tell_of_it)
                     else:
-                        yield seed, find_paths(generator, seed, eyes, tell, predictor=known)
+                        yield seed, find_paths(generator, seed, eyes, tell_of_it, predictor=known)
                 except UserError as error:
                     yield seed, error
 
         def side_by_side() -> Iterator[tuple[int, ExpressionPaths | UserError]]:
             found = searched_on_ray(options.ray, missing, options.networks, options.predictor, (options.generator, options.label))
             for number, face in enumerate(found, 1):
-                bars.update(bar, completed=number / len(missing), description=f"{number} of {len(missing)} faces")
+                tell(number / len(missing), f"{number} of {len(missing)} faces")
                 yield face
 
         if options.even or options.knots:
             eyes = open_eyes(options.networks)
             for number, (name, face) in enumerate(list(faces.items())):
-                bars.update(bar, completed=number / len(faces), description=name)
+                tell(number / len(faces), name)
                 better = evened(generator, face, eyes) if options.even else face
                 faces[name] = levelled(generator, better, eyes) if options.knots else better
                 save_paths(options.out, faces)

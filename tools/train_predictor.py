@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from engine.drawn import quick_generator
 from models.descent import cosine_pace
@@ -37,6 +37,7 @@ from models.files import cache_folder, check_place, make_folder
 from models.judge.eyes import open_eyes
 from models.stylegan.default import load_default_generator
 from tools.chosen_generator import add_options, chosen_generator
+from tools.progress_bar import progress_bar
 from tools.ranges import add_threads, real
 
 FIRST_HELD: Final = 20_000
@@ -120,10 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _learn_own(options: argparse.Namespace) -> None:
     """What a show does in the background, ahead of it."""
     generator, eyes = quick_generator(chosen_generator(options), "fine"), open_eyes(options.networks)
-    columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bars:
-        bar = bars.add_task("", total=1.0)
-        learn(generator, eyes, lambda part, what: bars.update(bar, completed=part, description=what))
+    with progress_bar(TimeRemainingColumn()) as tell:
+        learn(generator, eyes, tell)
     print(f"learnt: {Kept(generator, eyes.name).predictor_file}")
 
 

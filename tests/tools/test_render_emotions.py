@@ -1,5 +1,7 @@
 """Pictures for other judges: which faces are looked at first, and what is drawn where nothing can look."""
 
+import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +12,16 @@ import pytest
 from models.errors import UserError
 from models.expression.bank import load_bank
 from models.expression.paths import ExpressionPaths
+from models.expression.progress import Progress
 from models.labels import EMOTIONS
 from tools import render_emotions
 
 BANKED = next(iter(load_bank()))
 
 
-def caricature(_generator: object, face: ExpressionPaths, _eyes: object) -> ExpressionPaths:
+def caricature(_generator: object, face: ExpressionPaths, _eyes: object, progress: Progress) -> ExpressionPaths:
     """Stands for what looking at a face makes of it."""
+    progress(0.7, "strengths")
     return replace(face, paths=1.3 * face.paths)
 
 
@@ -47,6 +51,28 @@ def test_a_predicted_face_is_looked_at_unless_it_should_not_be(tmp_path: Path, d
     looked_at, plain = drawn[0], drawn[-1]
     assert len(drawn) == 2 * len(EMOTIONS)
     assert np.allclose(looked_at.paths, 1.3 * plain.paths)
+
+
+class Terminal(io.StringIO):
+    """Stands for a screen."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_bar_tells_how_far_the_look_at_a_face_is(
+    tmp_path: Path, drawn: list[ExpressionPaths], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--face", "seed:77", "--out", str(tmp_path)]
+    assert render_emotions.main(arguments) == 0
+    assert capsys.readouterr() == ("", ""), "nothing in a file or a pipe"
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert render_emotions.main(arguments) == 0
+    assert render_emotions.main(["--face", BANKED, "--out", str(tmp_path)]) == 0
+    assert "seed:77 strengths" in terminal.getvalue()
+    assert BANKED not in terminal.getvalue(), "what is known already takes no time"
+    assert not capsys.readouterr().out
+    assert len(drawn) == 3 * len(EMOTIONS)
 
 
 def test_a_face_of_the_bank_is_drawn_as_it_was_found(tmp_path: Path, drawn: list[ExpressionPaths]) -> None:
