@@ -220,7 +220,7 @@ def find_and_save(seed: int, networks: Path | None, file: Path, part: Any) -> No
         if not finished_file(file).exists():
             ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
             predicted = load_predictor(generator.graph_hash).paths(ws, f"seed:{seed}")
-            predicted = finished(generator, predicted, eyes, within(tell, 0.0, PREDICTED_PART))
+            predicted = finished(generator, ws, predicted, eyes, within(tell, 0.0, PREDICTED_PART))
             save_paths(finished_file(file), {predicted.name: predicted})
         face = find_paths(generator, seed, eyes, within(tell, PREDICTED_PART, 1.0))
         save_paths(file, {face.name: face})

@@ -263,7 +263,8 @@ def learn_and_save(work: Work, part: Any) -> None:
         if file is None:
             raise UserError("what was learnt of this generator was taken away meanwhile; start again")
         if not finished_file(file).exists():
-            save_paths(finished_file(file), {name: finished(generator, known.paths(ws[0].numpy(), name), eyes)})
+            start = ws[0].numpy()
+            save_paths(finished_file(file), {name: finished(generator, start, known.paths(start, name), eyes)})
         found = find_paths(generator, ws, eyes, predictor=known)
         save_paths(file, {name: replace(found, name=name)})
     except UserError as error:

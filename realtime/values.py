@@ -19,6 +19,10 @@ class Prosody:
     """Probability of voicing, 0...1."""
     rate: float = 0.0
     """Syllables per second over the last 3 s."""
+    arousal: float = 0.0
+    """-1 calm ... 1 excited, gliding to what the newest verdict says."""
+    valence: float = 0.0
+    """-1 unpleasant ... 1 pleasant, likewise."""
 
 
 @dataclass(frozen=True)

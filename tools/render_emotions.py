@@ -46,18 +46,19 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in seeds:
         face = paths_of(generator, faces, seed)
         if face.name not in faces and not options.as_predicted:
-            face = as_shown(generator, face)
+            face = as_shown(generator, seed, face)
         for emotion in EMOTIONS:
             picture = draw(generator, face, emotion, options.strength, options.size)
             write_picture(options.out / folder_name(face.name) / f"{emotion}.png", picture)
 
 
-def as_shown(generator: StyleGAN, predicted: ExpressionPaths) -> ExpressionPaths:
+def as_shown(generator: StyleGAN, seed: int, predicted: ExpressionPaths) -> ExpressionPaths:
     """What a show makes of a prediction before it searches; where nothing can look at it here, it stays, and a line says why."""
     try:
         quick, eyes = _what_looks(generator)
+        start = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
         with progress_bar() as tell:
-            return finished(quick, predicted, eyes, lambda part, what: tell(part, f"{predicted.name} {what}"))
+            return finished(quick, start, predicted, eyes, lambda part, what: tell(part, f"{predicted.name} {what}"))
     except UserError as error:
         print(f"{predicted.name} is drawn as predicted: {error}", file=sys.stderr)
         return predicted

@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
                 try:
                     if options.predicted:
                         ws = generator.broadcast(generator.code_of_seed(seed))[0].numpy()
-                        yield seed, finished(generator, known.paths(ws, f"seed:{seed}"), eyes, tell_of_it)
+                        yield seed, finished(generator, ws, known.paths(ws, f"seed:{seed}"), eyes, tell_of_it)
                     else:
                         yield seed, find_paths(generator, seed, eyes, tell_of_it, predictor=known)
                 except UserError as error:

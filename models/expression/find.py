@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.expression.bank import load_predictor
@@ -23,6 +24,7 @@ from models.expression.paths import ExpressionPaths
 from models.expression.predictor import NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Preview, as_bytes, full_picture
 from models.expression.progress import Progress, untold, within
+from models.expression.resting import rested
 from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
@@ -30,7 +32,9 @@ from models.labels import EMOTIONS, NEUTRAL
 
 # Of what `find_paths` and `finished` make. Raise it by one with every change after which the same face gets other expressions: to
 # the search, what it pays for, evening or strengths, or to `models.judge.eyes`. What shows kept then counts as not there.
-VERSION: Final = 3
+VERSION: Final = 4
+
+Floats = NDArray[np.float32]
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
 
@@ -110,17 +114,21 @@ def find_paths(
     rig = {**predictor.controls, **{control: ends[control].cpu().numpy() for control in SEARCHED}}
     neutral = torch.lerp(ws + predicted(NEUTRAL_STEP), neutral, eyes.trusted)
     found = ExpressionPaths(neutral[0].cpu().numpy(), paths, rig, generator.graph_hash, name)
-    found = finished(generator, found, eyes, finishing)
+    found = finished(generator, code, found, eyes, finishing)
     progress(1.0, "done")
     return found
 
 
-def finished(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = untold) -> ExpressionPaths:
-    """What all expressions end with, predicted or found: sides and turns put right, strengths set by looking.
+def finished(
+    generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eyes, progress: Progress = untold
+) -> ExpressionPaths:
+    """What all expressions end with, predicted or found: a calm rest, sides and turns put right, strengths set by looking.
 
-    Some seconds of a core. Raises `UserError` where the neutral picture shows no face.
+    `start` is ws (num_ws, w_dim) of the face as it is drawn. Half a minute of a core. Raises `UserError` where the neutral
+    picture shows no face.
     """
-    even = evened(generator, face, eyes, within(progress, 0.0, 0.7))
+    progress(0.0, "rest")
+    even = evened(generator, rested(generator, start, face, eyes), eyes, within(progress, 0.0, 0.7))
     return levelled(generator, even, eyes, within(progress, 0.7, 1.0))
 
 

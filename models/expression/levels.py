@@ -7,29 +7,24 @@ Some seconds of one core; meant for a background process.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models.expression.goals import EMOTION_GOALS
+from models.expression.line import Line
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import KNOTS
-from models.expression.preview import Generator, as_bytes, full_picture
+from models.expression.preview import Generator
 from models.expression.progress import Progress, untold
-from models.expression.typical import Typicality
 from models.judge.eyes import Eyes
-from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS
 
 # Where a line is looked at, in parts of the expression as it was found or predicted; between them log-odds count as straight.
 LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3)
 WEAKEST: Final = 0.8  # of these parts, that full may become; the strongest is the last look, or the last that is kept
 GROWS: Final = ("happy", "sad")  # past 1; fear and anger change a person most, and the student does not always see it
-SURER: Final = 0.015  # of the person (cosine) than a search must be, to grow past what was found or predicted
 # A knot stays this far from the one before and the one after it, so that every step of strength moves the face.
 SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lower limit
 CLEAR: Final = (0.4, 0.9)  # of what is full
@@ -42,7 +37,7 @@ def levelled(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: 
 
     Raises `UserError` where the neutral picture shows no face.
     """
-    line = _Line(generator, face, eyes)
+    line = Line(generator, face.neutral, eyes)
     paths = np.zeros((len(EMOTIONS), KNOTS, *face.neutral.shape), np.float32)
     for number, emotion in enumerate(EMOTION_GOALS):
         progress(number / len(EMOTION_GOALS), emotion)
@@ -75,60 +70,6 @@ def levels_of(generator: Generator, faces: Sequence[ExpressionPaths], eyes: Eyes
     """Emotion → the median log-odds over the faces at each of their knots: what `Eyes.levels` is made of."""
     seen = []
     for face in faces:
-        line = _Line(generator, face, eyes)
+        line = Line(generator, face.neutral, eyes)
         seen.append([[line.log_odds(knot, EMOTIONS.index(e)) for knot in face.paths[EMOTIONS.index(e)]] for e in EMOTION_GOALS])
     return dict(zip(EMOTION_GOALS, np.median(seen, axis=0).tolist(), strict=True))
-
-
-@lru_cache(maxsize=1)
-def _typicality(generator: Generator) -> Typicality:
-    """Drawn once for as many faces as are looked at."""
-    return Typicality.drawn_by(generator)
-
-
-class _Line:
-    """One face at rest, and what is seen along the lines that start there."""
-
-    def __init__(self, generator: Generator, face: ExpressionPaths, eyes: Eyes) -> None:
-        self._generator, self._eyes = generator, eyes
-        self._neutral = torch.from_numpy(face.neutral)[None]
-        rest = full_picture(generator, self._neutral)
-        self._view = View.of(eyes.detect(as_bytes(rest)), rest.shape[-1])
-        self._rest = rest
-        with torch.no_grad():
-            self._person = eyes.steering.person(rest, self._view).embedding
-
-    def looked_along(self, end: Floats, looks: Sequence[float], emotion: int, enough: float) -> tuple[list[float], list[bool]]:
-        """Log-odds and whether a face of this person stays, at rest and at `looks`; no further than `enough` past the end."""
-        seen, kept = [self._log_odds(self._rest, emotion)], [True]
-        for part in looks:
-            picture = self._picture(np.float32(part) * end)
-            seen.append(self._log_odds(picture, emotion))
-            kept.append(self._typical(np.float32(part) * end) and (part <= 1 or self._surely_same(picture)))
-            if part >= 1 and (seen[-1] >= enough or not kept[-1]):
-                break
-        return seen, kept
-
-    def log_odds(self, offset: Floats, emotion: int) -> float:
-        """At one place."""
-        return self._log_odds(self._picture(offset), emotion)
-
-    def _picture(self, offset: Floats) -> Tensor:
-        return full_picture(self._generator, self._neutral + torch.from_numpy(offset))
-
-    def _log_odds(self, picture: Tensor, emotion: int) -> float:
-        """The mean of both networks' log-odds: each has its say, also while the other one is sure."""
-        with torch.no_grad():
-            verdicts = self._eyes.steering.expression(picture, self._view, BOTH_WAYS)[..., emotion].exp().mean(1)
-        return float(torch.logit(verdicts, eps=1e-3).mean())
-
-    def _typical(self, offset: Floats) -> bool:
-        """Whether the code lies no farther out than faces do."""
-        typical = _typicality(self._generator)
-        return typical.distance(self._neutral[0].numpy() + offset) <= typical.limit
-
-    def _surely_same(self, picture: Tensor) -> bool:
-        """Whether the person stays, with the margin that growing asks for."""
-        with torch.no_grad():
-            same = self._eyes.steering.person(picture, self._view).embedding @ self._person
-        return float(same) >= self._eyes.same_person + SURER

@@ -171,8 +171,8 @@ def frame_messages(frame: Frame, t_handed: float) -> Iterator[Message]:
     yield "/s2e/pitch/note", (float(np.clip(69 + 12 * np.log2(f0 / 440), 0, 127)) if f0 > 0 else 0.0,)
     yield "/s2e/voiced", (float(prosody.voiced) if prosody else 0.0,)
     yield "/s2e/rate", (float(np.clip(prosody.rate, 0, 10)) if prosody else 0.0,)
-    yield "/s2e/arousal", (float(heard.arousal) if heard else 0.0,)
-    yield "/s2e/valence", (float(heard.valence) if heard else 0.0,)
+    yield "/s2e/arousal", (float(prosody.arousal) if prosody else 0.0,)
+    yield "/s2e/valence", (float(prosody.valence) if prosody else 0.0,)
     yield "/s2e/intensity", (float(heard.intensity) if heard else 0.5,)
     for name, value in sorted(controls.rig.items()):
         yield f"/s2e/rig/{name}", (float(value),)

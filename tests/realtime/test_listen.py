@@ -23,7 +23,7 @@ class LoudnessClassifier:
     def step(self, samples: np.ndarray) -> Hearing:
         assert samples.shape == (EMOTION_HOP,)
         loudness = np.float32(np.abs(samples).mean())
-        return Hearing(np.array([loudness, 1 - loudness, 0, 0, 0], np.float32), 1.0, True, 0.0, 0.0)
+        return Hearing(np.array([loudness, 1 - loudness, 0, 0, 0], np.float32), 1.0, True, float(loudness), -float(loudness))
 
 
 class MeanTracker:
@@ -69,6 +69,18 @@ def test_blocks_do_not_matter(blocks: list[int], shape: tuple[int, int]) -> None
         assert a.t == pytest.approx(b.t, abs=1e-9)
         if isinstance(a, Heard) and isinstance(b, Heard):
             np.testing.assert_allclose(a.probabilities, b.probabilities, atol=1e-6)
+
+
+def test_arousal_and_valence_glide_from_verdict_to_verdict_every_20_ms() -> None:
+    values = listen(signal(2.0, 16_000), [], 16_000)
+    prosody = [value for value in values if isinstance(value, Prosody)]
+    targets = [(value.arousal, value.valence) for value in values if isinstance(value, Heard)]
+    low, high = np.min([(0.0, 0.0), *targets], axis=0), np.max([(0.0, 0.0), *targets], axis=0)
+    way = np.array([(value.arousal, value.valence) for value in prosody])
+    assert (way >= low - 1e-9).all() and (way <= high + 1e-9).all() and np.ptp(way[:, 0]) > 0.1
+    for number, target in enumerate(targets[:-1]):  # at its verdict's end a tenth and a half of the way is left
+        begun, ended = way[5 * number + 4], way[5 * number + 9]
+        np.testing.assert_allclose(ended - target, (begun - target) * 0.7**5, atol=1e-9)
 
 
 def test_a_click_is_reported_with_the_time_at_which_it_was_captured() -> None:

@@ -1,21 +1,18 @@
 """Strengths by looking: knots lie where the log-odds reach the levels, the person stays, and no step of strength is lost."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import torch
+from grey_faces import LEVELS, Generator, Networks, eyes
 
 from models.expression.goals import EMOTION_GOALS
-from models.expression.levels import CLEAR, GROWS, LOOKS, SLIGHT, SURER, WEAKEST, knots_at, levelled, levels_of
+from models.expression.levels import CLEAR, GROWS, LOOKS, SLIGHT, WEAKEST, knots_at, levelled, levels_of
+from models.expression.line import SURER
 from models.expression.paths import ExpressionPaths
-from models.judge.crops import FaceBox, Picture
-from models.judge.eyes import Eyes
-from models.judge.steer import STILL, Jitter, Person, View
+from models.judge.steer import Person
 from models.labels import EMOTIONS, NEUTRAL
 
 PLACES = np.array([0.0, *LOOKS])
-LEVELS = (-2.0, 0.5, 3.0)
 STAYS = [True] * len(PLACES)
 
 
@@ -50,58 +47,10 @@ def test_every_step_of_strength_moves_the_face(start: float, slope: float) -> No
     assert CLEAR[0] * full <= clear <= CLEAR[1] * full
 
 
-class Generator:
-    """A picture as grey as the code's mean."""
-
-    num_ws, graph_hash = 2, "hash"
-
-    def __init__(self, spread: float = 10.0) -> None:
-        self.spread = spread
-
-    def synthesis(self, ws: torch.Tensor) -> torch.Tensor:
-        return (2 * ws.mean() - 1).expand(1, 3, 4, 4)
-
-    def rows_read(self, resolution: int) -> int:
-        return self.num_ws
-
-    def codes_of_seeds(self, seeds: Sequence[int], psi: float) -> torch.Tensor:
-        """Of length `spread`, all ways: no code lies farther out."""
-        ways = np.random.RandomState(0).randn(len(seeds), 4)
-        return torch.from_numpy(self.spread * ways / np.linalg.norm(ways, axis=1, keepdims=True)).float()
-
-
-class Networks:
-    """Log-odds of all emotions grow with the grey; the person changes beyond `lost`."""
-
-    def __init__(self, lost: float = 10.0) -> None:
-        self.lost, self.looks = lost, 0
-
-    def expression(self, image: torch.Tensor, view: View, jitters: Sequence[Jitter] = STILL) -> torch.Tensor:
-        self.looks += 1
-        return torch.nn.functional.logsigmoid(-4 + 10 * image.mean()).expand(2, len(jitters), len(EMOTIONS))
-
-    def person(self, image: torch.Tensor, view: View) -> Person:
-        embedding = torch.tensor([1.0, 0.0]) if image.mean() < self.lost else torch.tensor([0.0, 1.0])
-        return Person(embedding, torch.tensor(30.0), torch.tensor(0.5))
-
-    def points(self, image: torch.Tensor, view: View) -> torch.Tensor:
-        raise AssertionError("strengths need no landmarks")
-
-    def sides(self, points: torch.Tensor) -> torch.Tensor:
-        raise AssertionError("strengths need no landmarks")
-
-
 def face(length: float) -> ExpressionPaths:
     paths = np.zeros((len(EMOTIONS), 1, 2, 4), np.float32)
     paths[[EMOTIONS.index(emotion) for emotion in EMOTION_GOALS]] = length
     return ExpressionPaths(np.zeros((2, 4), np.float32), paths, {"blink": np.ones((2, 4), np.float32)}, "hash", "seed:1")
-
-
-def eyes(networks: Networks) -> Eyes:
-    def detect(picture: Picture) -> FaceBox:
-        return FaceBox(1, 1, 2, 2, np.array([[1, 1], [2, 1], [1, 2], [1, 3], [2, 3]], np.float32), 1.0)
-
-    return Eyes(networks, detect, dict.fromkeys(EMOTION_GOALS, LEVELS))
 
 
 @pytest.mark.parametrize("length", [0.6, 0.7, 0.85])

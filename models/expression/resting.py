@@ -1,0 +1,46 @@
+"""A face at rest that still smiles a little is led on along its own way to neutral, until those that steer see it as neutral.
+
+What is predicted, and what a search is content with, leads some faces only half of the way, and what is left of a smile lies
+under every emotion. A second or two of one core; meant for a background process.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.expression.line import Line
+from models.expression.paths import ExpressionPaths
+from models.expression.preview import Generator
+from models.judge.eyes import Eyes
+from models.labels import NEUTRAL
+
+LOOKS: Final = (0.2, 0.4, 0.6)  # of the way that was gone, past its end
+CALM: Final = 3.5  # log-odds of neutral from which on a face counts as being at rest
+
+Floats = NDArray[np.float32]
+
+
+def rested(generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
+    """The same face with a neutral that is as calm, as far as it stays a face of this person; what starts there is as it was.
+
+    start   ws (num_ws, w_dim) of the face as it is drawn
+
+    Raises `UserError` where the neutral picture shows no face.
+    """
+    way = face.neutral - start
+    if not way.any():
+        return face
+    seen, kept = Line(generator, face.neutral, eyes).looked_along(way, LOOKS, NEUTRAL, CALM, sure=0.0)
+    farther = farther_by(seen, kept)
+    return replace(face, neutral=face.neutral + np.float32(farther) * way) if farther else face
+
+
+def farther_by(log_odds: list[float], kept: list[bool]) -> float:
+    """How much of the way more, from what is seen at its end and at as many of `LOOKS` as were looked at: where the log-odds
+    reach `CALM` on a rising line, else as far as it stays a face."""
+    rising = np.maximum.accumulate(log_odds) + 1e-6 * np.arange(len(log_odds))
+    places = [0.0, *LOOKS][: len(log_odds)]
+    last = places[-1] if kept[-1] else places[-2]
+    return float(min(last, np.interp(CALM, rising, places)))
