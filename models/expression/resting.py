@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 
 def rested(generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eyes) -> ExpressionPaths:
-    """The same face with a neutral that is as calm, as far as it stays a face of this person; what starts there is as it was.
+    """The same face with a neutral that is as calm, as far as it stays a face of this person; each emotion ends where it did.
 
     start   ws (num_ws, w_dim) of the face as it is drawn
 
@@ -33,8 +33,13 @@ def rested(generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eye
     if not way.any():
         return face
     seen, kept = Line(generator, face.neutral, eyes).looked_along(way, LOOKS, NEUTRAL, CALM, sure=0.0)
-    farther = farther_by(seen, kept)
-    return replace(face, neutral=face.neutral + np.float32(farther) * way) if farther else face
+    step = np.float32(farther_by(seen, kept)) * way
+    paths = face.paths.copy()
+    for emotion, end in enumerate(paths[:, -1]):
+        if end.any():
+            lengths = np.linalg.norm(paths[emotion], axis=(1, 2))
+            paths[emotion] -= (lengths / lengths[-1]).astype(np.float32)[:, None, None] * step
+    return replace(face, neutral=face.neutral + step, paths=paths)
 
 
 def farther_by(log_odds: list[float], kept: list[bool]) -> float:
