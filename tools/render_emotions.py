@@ -2,7 +2,7 @@
 
 Makes `DIR/<face>/<emotion>.png` (1024²; on Windows `seed:1002` becomes `seed-1002`). A face that is neither in the bank nor in
 `--paths FILE` is predicted, evened out and given strengths of its own, as in a show, which takes
-about 18 s of a core; `--as-predicted` leaves that out.
+about half a minute of a core; `--as-predicted` leaves that out.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
 Writes after every face and skips faces that the file already has, so it can be stopped and started again. Walks start where
 the predictor leads (`tools/train_predictor.py`) and are steered by the networks in `--networks DIR`, or by our own student of
-them, which everybody has (`tools/train_student.py`). `--predicted` searches nothing: what is predicted is
-evened out and gets strengths of its own, about 18 s a face. `--make-directions FILE` makes attribute-level directions, where the
-predictor's training starts, from the faces in `--out`, or the shipped ones. A face that can't be searched, since its picture
-shows none to the networks, is named, and the others are searched.
+them, which everybody has (`tools/train_student.py`). `--predicted` searches nothing: what is predicted gets a
+calm rest, is evened out and gets strengths of its own, half a minute a face. `--make-directions FILE` makes attribute-level
+directions, where the predictor's training starts, from the faces in `--out`, or the shipped ones. A face that can't be
+searched, since its picture shows none to the networks, is named, and the others are searched.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """From a seed or a code to a face's `ExpressionPaths`: neutral first, then four emotions, then the rig.
 
-About half a minute on one core; meant for a background process or `tools/search_directions.py`. What it sees with is opened by
+A minute or so on one core; meant for a background process or `tools/search_directions.py`. What it sees with is opened by
 `models.judge.eyes`.
 """
 

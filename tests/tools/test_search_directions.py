@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import UserError
-from models.expression import evening, find, levels
+from models.expression import evening, find, levels, resting
 from models.expression.bank import load_predictor
 from models.expression.instance_search import Walk
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
@@ -47,10 +47,15 @@ def test_what_is_predicted_is_evened_and_gets_strengths_without_a_search(tmp_pat
     assert search_directions.main(["--predicted", "--faces", "seed:7", "--out", str(out)]) == 0
     face = load_paths(out, GRAPH_HASH)["seed:7"]
     generator = load_default_generator()
-    predicted = load_predictor(GRAPH_HASH).paths(generator.broadcast(generator.code_of_seed(7))[0].numpy(), "seed:7")
-    assert np.linalg.norm(face.neutral - predicted.neutral) < SMALL
+    start = generator.broadcast(generator.code_of_seed(7))[0].numpy()
+    predicted = load_predictor(GRAPH_HASH).paths(start, "seed:7")
+    way = predicted.neutral - start
+    farther = float(((face.neutral - predicted.neutral) * way).sum() / (way * way).sum())
+    assert -0.05 <= farther <= resting.LOOKS[-1] + 0.05, "rest is led on along its own way"
+    assert np.linalg.norm(face.neutral - predicted.neutral - np.float32(farther) * way) < SMALL
     for emotion in ("angry", "fear", "happy", "sad"):
-        path, end = face.paths[EMOTIONS.index(emotion)], predicted.paths[EMOTIONS.index(emotion), -1]
+        path = face.paths[EMOTIONS.index(emotion)]
+        end = predicted.paths[EMOTIONS.index(emotion), -1] - np.float32(farther) * way  # where it ended before
         places = [float((knot * end).sum() / (end * end).sum()) for knot in path]
         assert 0 < places[0] < places[1] < places[2]
         assert levels.WEAKEST - 0.05 <= places[2] <= 1.05, "evening out is a small part of it"
