@@ -106,8 +106,8 @@ def main(argv: list[str] | None = None) -> int:
             progress.update(task, completed=2 * len(clips))
             for strangers in args.strangers:
                 found = answers(study, [names[strangers][i] for i in cache.readable], networks)
-                for mode, corpora in table(study, found, np.arange(len(heard))).items():
-                    reports[strangers, mode][condition] = {"corpora": corpora}
+                for mode, figures in table(study, found, np.arange(len(heard))).items():
+                    reports[strangers, mode][condition] = {"corpora": figures["corpora"]}
     skipped.tell()
     result: dict[str, Any] = {"clips": len(heard), "skipped": skipped.lines}
     for (strangers, mode), of in reports.items():

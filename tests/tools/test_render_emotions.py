@@ -19,7 +19,7 @@ from tools import render_emotions
 BANKED = next(iter(load_bank()))
 
 
-def caricature(_generator: object, face: ExpressionPaths, _eyes: object, progress: Progress) -> ExpressionPaths:
+def caricature(_generator: object, _start: object, face: ExpressionPaths, _eyes: object, progress: Progress) -> ExpressionPaths:
     """Stands for what looking at a face makes of it."""
     progress(0.7, "strengths")
     return replace(face, paths=1.3 * face.paths)
