@@ -44,6 +44,15 @@ class Background:
         self._process.join()
 
 
+def telling(part: Any) -> Callable[[float, str], None]:
+    """In such a process: what work calls with the part that is done, for its shared number."""
+
+    def tell(done: float, _what: str) -> None:
+        part.value = done
+
+    return tell
+
+
 def give_way() -> None:
     """In such a process: whatever else runs comes first."""
     if hasattr(os, "nice"):

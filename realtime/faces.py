@@ -24,7 +24,7 @@ from models.files import cache_folder, note_use
 from models.judge.eyes import WHO, check_eyes, open_eyes
 from models.stylegan.mobile import MobileStyleGAN
 from models.stylegan.seeds import LAST_SEED, seed_in
-from realtime.background import Background, give_way
+from realtime.background import Background, give_way, telling
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
 from realtime.settings import Face
@@ -208,11 +208,8 @@ def find_and_save(seed: int, networks: Path | None, file: Path, part: Any) -> No
 
     First, in a third of the time, what is predicted is `finished` for this face and saved to `finished_file(file)`.
     """
-
-    def tell(share: float, _what: str) -> None:
-        part.value = share
-
     give_way()
+    tell = telling(part)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     try:

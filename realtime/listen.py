@@ -19,6 +19,7 @@ from realtime.patient_listener import PatientListener
 from realtime.settings import Hearing
 from realtime.sound.resample import LISTENING_RATE, ToListeningRate
 from realtime.sound.ring import Ring
+from realtime.spring import Spring
 from realtime.values import Heard, Prosody
 
 PROSODY_HOP = LISTENING_RATE // 50
@@ -28,8 +29,8 @@ EMOTION_HOP = EmotionClassifier.HOP
 LATE: Final = 1.0
 """Seconds of sound that may wait in a live show; a listener that is further behind goes on with the newest."""
 _KEPT: Final = 0.1  # seconds of it
-GLIDE: Final = 0.3
-"""Share of the way to the newest verdict that arousal and valence go in 20 ms: nine tenths until the next one."""
+GLIDE: Final = 0.1
+"""Seconds in which arousal and valence go nine tenths of the way to the newest verdict: until the next one."""
 
 
 class Classifier(Protocol):
@@ -68,7 +69,7 @@ class Listener:
         self._origin = self._cursor.position
         self._waiting: NDArray[np.float32] = np.zeros(0, np.float32)
         self._hop: list[NDArray[np.float32]] = []
-        self._aim = self._affect = np.zeros(2)  # arousal and valence: what was heard, and on the way there
+        self._affect = Spring(np.zeros(2))  # arousal and valence
         self._done = 0  # samples at the listening rate that were listened to
 
     @property
@@ -94,14 +95,13 @@ class Listener:
         self._done += PROSODY_HOP
         t = self._ring.time_of(self._origin + round(self._done * self._ring.rate / LISTENING_RATE))
         measured = self._tracker.step(samples)
-        self._affect = self._affect + GLIDE * (self._aim - self._affect)
-        arousal, valence = self._affect.tolist()
+        arousal, valence = self._affect.at(t).tolist()
         yield Prosody(t, measured.level_db, measured.f0_hz, measured.voiced, measured.rate, arousal, valence)
         self._hop.append(samples)
         if len(self._hop) * PROSODY_HOP == EMOTION_HOP:
             hearing = self._classifier.step(np.concatenate(self._hop))
             self._hop.clear()
-            self._aim = np.array([hearing.arousal, hearing.valence])
+            self._affect.aim(t, np.array([hearing.arousal, hearing.valence]), GLIDE)
             yield Heard(
                 t,
                 hearing.probabilities,

@@ -26,13 +26,14 @@ from models.expression.directions import NoFacesError
 from models.expression.find import find_paths, finished
 from models.expression.own_generator import Kept, best_known, check_learnable, learn
 from models.expression.paths import ExpressionPaths, load_paths, save_paths
+from models.expression.progress import within
 from models.expression.provenance import provenance
 from models.expression.walks import walk_paths
 from models.files import cache_folder, note_use
 from models.judge.eyes import WHO, check_eyes, open_eyes
 from models.stylegan.converted import load_generator
 from models.stylegan.generator import Generator
-from realtime.background import Background, give_way
+from realtime.background import Background, give_way, telling
 from realtime.clock import Clock
 from realtime.draw import FaceOnShow
 from realtime.faces import KEYS, finished_file, seed_of
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 PSI: Final = 0.7  # truncation of what is kept without saying so in its name
 TOLD_EVERY: Final = 0.05  # of the work
+LEARNT: Final = 0.9  # of the work, when the predictor has learnt ...
+LOOKED_AT: Final = 0.93  # ... and when the face of the start has strengths of its own; then it is searched
 
 
 @dataclass(frozen=True)
@@ -247,14 +250,11 @@ def learn_and_save(work: Work, part: Any) -> None:
     give_way()
     warnings.filterwarnings("ignore", module="onnx2torch")  # of a future torch; nothing a performer can do about
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
-
-    def tell(share: float, _what: str) -> None:
-        part.value = share
-
+    tell = telling(part)
     try:
         generator, eyes = quick_generator(load_generator(work.source, work.label), "fine"), open_eyes(work.networks)
         try:
-            known = learn(generator, eyes, tell)
+            known = learn(generator, eyes, within(tell, 0.0, LEARNT))
         except NoFacesError:
             cache.remember(*_faceless(generator.graph_hash), True)
             return
@@ -264,8 +264,9 @@ def learn_and_save(work: Work, part: Any) -> None:
             raise UserError("what was learnt of this generator was taken away meanwhile; start again")
         if not finished_file(file).exists():
             start = ws[0].numpy()
-            save_paths(finished_file(file), {name: finished(generator, start, known.paths(start, name), eyes)})
-        found = find_paths(generator, ws, eyes, predictor=known)
+            looked_at = finished(generator, start, known.paths(start, name), eyes, within(tell, LEARNT, LOOKED_AT))
+            save_paths(finished_file(file), {name: looked_at})
+        found = find_paths(generator, ws, eyes, within(tell, LOOKED_AT, 1.0), predictor=known)
         save_paths(file, {name: replace(found, name=name)})
     except UserError as error:
         sys.exit(f"error: {error}")

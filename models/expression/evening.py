@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.expression.geometry import turned_from
-from models.expression.paths import ExpressionPaths
+from models.expression.paths import ExpressionPaths, led
 from models.expression.preview import Generator, as_bytes, full_picture, previews_of
 from models.expression.progress import Progress, untold
 from models.expression.rows import emotion_rows, shaping_rows
@@ -63,8 +63,7 @@ def evened(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Pr
         if emotion == NEUTRAL or not end.any():
             continue
         step = scene.step(rest + end, emotion_rows(generator), emotion).numpy()
-        lengths = np.linalg.norm(face.paths[emotion], axis=(1, 2))
-        paths[emotion] += (lengths / lengths[-1]).astype(np.float32)[:, None, None] * step
+        paths[emotion] = led(face.paths[emotion], step)
     return replace(face, neutral=rest[0].numpy(), paths=paths)
 
 

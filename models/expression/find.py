@@ -31,10 +31,8 @@ from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS, NEUTRAL
 
 # Of what `find_paths` and `finished` make. Raise it by one with every change after which the same face gets other expressions: to
-# the search, what it pays for, evening or strengths, or to `models.judge.eyes`. What shows kept then counts as not there.
+# the search, what it pays for, rest, evening or strengths, or to `models.judge.eyes`. What shows kept then counts as not there.
 VERSION: Final = 4
-
-Floats = NDArray[np.float32]
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
 
@@ -61,6 +59,8 @@ BLENDS: Final = (Blend(0.9, 1.0), Blend(1.1, 1.0), Blend(1.0, 0.6))  # tried on 
 # further than the person stays (`Eyes.same_person`). Without it some faces stay at a hint of sadness.
 STRONGER: Final = (1.0, 1.15, 1.3, 1.45)
 CONVINCED: Final = 0.8
+
+Floats = NDArray[np.float32]
 
 ROUND: Final = Walk(steps=4)
 ROUNDS: Final = 2

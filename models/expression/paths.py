@@ -84,6 +84,13 @@ class ExpressionPaths:
         return ws[None]
 
 
+def led(path: Floats, step: Floats) -> Floats:
+    """A path (knots, num_ws, w_dim) whose end is `step` (num_ws, w_dim) farther; knots before share in it by their length."""
+    lengths = np.linalg.norm(path, axis=(1, 2))
+    moved: Floats = path + (lengths / lengths[-1]).astype(np.float32)[:, None, None] * step
+    return moved
+
+
 def save_paths(path: Path, faces: Mapping[str, ExpressionPaths]) -> None:
     """Write faces of one generator into one safetensors file (float16; only the rows that move), beside it first, then renamed.
 

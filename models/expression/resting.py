@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.expression.line import Line
-from models.expression.paths import ExpressionPaths
+from models.expression.paths import ExpressionPaths, led
 from models.expression.preview import Generator
 from models.judge.eyes import Eyes
 from models.labels import NEUTRAL
@@ -35,10 +35,9 @@ def rested(generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eye
     seen, kept = Line(generator, face.neutral, eyes).looked_along(way, LOOKS, NEUTRAL, CALM, sure=0.0)
     step = np.float32(farther_by(seen, kept)) * way
     paths = face.paths.copy()
-    for emotion, end in enumerate(paths[:, -1]):
-        if end.any():
-            lengths = np.linalg.norm(paths[emotion], axis=(1, 2))
-            paths[emotion] -= (lengths / lengths[-1]).astype(np.float32)[:, None, None] * step
+    for path in paths:
+        if path[-1].any():
+            path[:] = led(path, -step)
     return replace(face, neutral=face.neutral + step, paths=paths)
 
 

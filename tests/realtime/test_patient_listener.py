@@ -46,29 +46,34 @@ def test_hops_go_on_while_the_network_thinks_and_then_have_its_verdict(slow: Slo
     voice = hops(0.2, 2.5)
     waiting = [patient.step(hop) for hop in voice[:15]]
     assert slow.asked == 1 and all(h.confidence == 0.0 for h in waiting)
+    assert any(h.speaking for h in waiting), "voice activity waits for nothing"
     slow.go.release(100)
     slow.answered.acquire()
     heard = [patient.step(hop) for hop in voice[15:]]
     assert heard[-1].confidence > 0.0 and EMOTIONS[int(heard[-1].probabilities.argmax())] == "angry"
 
 
-def test_what_was_heard_before_a_silence_is_forgotten(slow: Slow) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_a_verdict_on_what_was_said_before_a_silence_is_none_on_what_comes(slow: Slow, late: bool) -> None:
+    """It was there before the silence, or comes after it."""
     patient = PatientListener(slow)
     for hop in hops(0.2, 1.5):
         patient.step(hop)
-    slow.go.release()
-    slow.answered.acquire()
+    if not late:
+        slow.go.release()
+        slow.answered.acquire()
     assert [patient.step(SILENCE).confidence for _ in range(40)][-1] == 0.0
-    first = [patient.step(hop) for hop in hops(0.01, 0.6)]
-    assert all(h.confidence == 0.0 for h in first), "the verdict on the loud voice is none on the quiet one"
+    quiet = [patient.step(hop) for hop in hops(0.01, 1.0)]
+    if late:
+        slow.go.release()
+        slow.answered.acquire()
+    quiet += [patient.step(hop) for hop in hops(0.01, 1.5)[10:]]
+    assert all(h.confidence == 0.0 for h in quiet)
     slow.go.release(100)
 
 
 def test_a_quick_network_is_heard_as_without(tmp_path: Path) -> None:
     plain, patient = OwnClassifier(write(tmp_path / "own.onnx")), PatientListener(OwnClassifier(tmp_path / "own.onnx"))
-    labels = []
-    for hop in hops(0.2, 2.0):
-        plain_heard, heard = plain.step(hop), patient.step(hop)
-        assert heard.speaking in (False, plain_heard.speaking)
-        labels.append((int(plain_heard.probabilities.argmax()), int(heard.probabilities.argmax())))
-    assert labels[-1] == (EMOTIONS.index("angry"),) * 2
+    both = [(plain.step(hop), patient.step(hop)) for hop in hops(0.2, 2.0)]
+    assert all(a.speaking == b.speaking for a, b in both)
+    assert [int(h.probabilities.argmax()) for h in both[-1]] == [EMOTIONS.index("angry")] * 2
