@@ -54,10 +54,9 @@ class Stages:
     osc: OscOutput | None
 
     @property
-    def face_and_search(self) -> str:
-        """The name of the face on show and, while its own expressions are searched, how far that is."""
-        part = self.faces.part
-        return self.faces.name if part is None else f"{self.faces.name}, expressions {part:.0%}"
+    def search(self) -> str:
+        """How far the search for the expressions of the face of the start is; empty while nothing is searched."""
+        return "" if self.faces.part is None else f"finding its expressions: {self.faces.part:.0%}"
 
     def listen(self) -> None:
         """Take in all sound that came. Counted as "hearing" is what a step with a verdict on the emotion takes."""
@@ -191,8 +190,10 @@ class LiveShow:
         clock, stats = self._stages.clock, self._stages.stats
         frame = self._for_window.take(timeout=min(SCREEN_EVERY, self._window.wait(clock.now())))
         latency = stats.median("sound to window", RECENT)
-        face = self._stages.face_and_search
-        reading = Reading(self._shown.at(clock.now()), latency, face, self._source.description, self.health)
+        stages = self._stages
+        reading = Reading(
+            self._shown.at(clock.now()), latency, stages.faces.name, self._source.description, self.health, stages.search
+        )
         began = clock.now()
         seen = self._window.step(frame, reading, began)
         t = clock.now()

@@ -29,6 +29,8 @@ class Reading:
     sound: str
     health: str
     """Empty, or what fails."""
+    search: str = ""
+    """Empty, or how far a search for better expressions is."""
 
 
 def draw_hud(picture: Picture, frame: Frame, reading: Reading) -> None:
@@ -53,7 +55,7 @@ def draw_hud(picture: Picture, frame: Frame, reading: Reading) -> None:
     cv2.rectangle(picture, (round(90 * scale), y), (round(90 * scale) + width, y + round(16 * scale)), (120, 200, 120), -1)
     late = "-" if reading.latency is None else f"{reading.latency * 1000:.0f} ms"
     _text(picture, f"{reading.fps:.0f} frames/s   {late}   {reading.face}", pad, y + row + round(15 * scale), scale)
-    bottom = [line for line in (reading.health, reading.sound) if line]
+    bottom = [line for line in (reading.health, reading.search, reading.sound) if line]
     _shade(picture, 0, picture.shape[0] - len(bottom) * row - pad // 2, picture.shape[1], picture.shape[0])
     for i, line in enumerate(reversed(bottom)):
         _text(picture, line, pad, picture.shape[0] - round(12 * scale) - i * row, scale)

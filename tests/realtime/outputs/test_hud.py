@@ -1,5 +1,7 @@
 """The head-up display says whose voice it is, where a profile of hers is known."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from realtime.outputs.hud import Reading, draw_hud
@@ -26,3 +28,12 @@ def test_the_name_stands_where_voice_would_while_she_speaks() -> None:
 
 def test_a_long_name_leaves_the_level_to_be_read() -> None:
     np.testing.assert_array_equal(drawn("Margarethe von der Ahé"), drawn("Margaret"))
+
+
+def test_how_far_a_search_is_stands_at_the_bottom_and_nothing_else_moves() -> None:
+    plain, searching = (np.full((768, 768, 3), 128, np.uint8) for _ in range(2))
+    frame = Frame(0, Controls(0.0, np.eye(5, dtype=np.float32)[1], 1.0, {}), None, 0.0, plain)
+    draw_hud(plain, frame, READING)
+    draw_hud(searching, frame, replace(READING, search="finding its expressions: 40%"))
+    changed = np.argwhere((plain != searching).any(axis=2))
+    assert len(changed) and changed[:, 0].min() > 700
