@@ -85,19 +85,23 @@ def of_class(generator: StyleGan2 | StyleGan3, label: int) -> StyleGan2 | StyleG
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors of a generator. Raises `Refused` where they are too many to be true, or draw nothing."""
-    network = _empty(config)
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    """Names and shapes of all tensors of a generator. Raises `Refused` where they are too many to be true."""
+    expected = {name: tuple(tensor.shape) for name, tensor in _empty(config).state_dict().items()}
     total = sum(int(np.prod(shape, dtype=object)) for shape in expected.values())
     if total > MOST_NUMBERS:
         raise Refused(f"the network would have {total} numbers; up to {MOST_NUMBERS} are read")
+    return expected
+
+
+def check_draws(config: Config) -> None:
+    """Without weights; seconds of a core. Raises `Refused` where the network draws nothing, or another size than it says."""
+    network = _empty(config)
     try:
         drawn = tuple(network.synthesis(torch.empty(1, network.num_ws, config.w_dim, device="meta")).shape)
     except RuntimeError as error:
         raise Refused(f"the network can't draw ({readable(str(error))})") from error
     if drawn != (1, 3, config.resolution, config.resolution):
         raise Refused(f"the network would draw pictures of {drawn[2]} × {drawn[3]}, not of {config.resolution}²")
-    return expected
 
 
 def mean_of_w(generator: StyleGan2 | StyleGan3) -> Tensor:
@@ -114,6 +118,7 @@ def _empty(config: Config) -> StyleGan2 | StyleGan3:
 def _loaded(config: Config, stored: Stored) -> dict[str, Tensor]:
     """The tensors, once their names and shapes are those of the network. Raises `Refused` naming the first that is not."""
     expected = shapes(config)
+    check_draws(config)
     for name in expected:
         if name not in stored and name != W_AVG:
             raise Refused(f"the tensor {name} is missing")

@@ -42,6 +42,24 @@ def failing(reason: str, kind: type[Exception] = UserError) -> Callable[[Pixels]
     return opener
 
 
+class Disturbed(Counted):
+    """Takes its milliseconds by a clock of the test's, and mostly three times as long, since the machine does something else."""
+
+    now: ClassVar[float] = 0.0
+
+    def _draw(self, ws: NDArray[np.float32]) -> NDArray[np.uint8]:
+        calm = len(self.log) % 5 == 0
+        self.log.append("draw")
+        Disturbed.now += self.milliseconds / 1000 * (1 if calm else 3)
+        return super()._draw(ws)
+
+
+def test_a_picture_takes_what_it_takes_undisturbed(generator: MobileStyleGAN, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose.time, "perf_counter", lambda: Disturbed.now)
+    with Disturbed(Pixels(generator, 256), 40) as backend:
+        assert choose.milliseconds(backend) == pytest.approx(40)
+
+
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, Callable[[Pixels], Backend]]]:
     """The table of backends, empty, with invented times: each `Counted` takes the milliseconds it was given."""

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from models.errors import UserError
 from models.files import sha256_of
 from models.stylegan import converted
-from models.stylegan.checkpoint import shapes
+from models.stylegan.checkpoint import check_draws
 from models.stylegan.converted import MANIFEST, WEIGHTS, convert, load_folder, load_generator
 from models.stylegan.foreign_pickle import Refused
 from models.stylegan.stylegan3 import StyleGan3Config
@@ -132,7 +132,7 @@ def test_an_endless_licence_is_cut(tmp_path: Path) -> None:
 )
 def test_a_network_that_draws_nothing_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((Refused, ValidationError)):
-        shapes(StyleGan3Config.model_validate(CONFIGS["sg3t-32"].model_dump() | change))
+        check_draws(StyleGan3Config.model_validate(CONFIGS["sg3t-32"].model_dump() | change))
 
 
 def damaged_manifest(folder: Path, **changes: object) -> None:
