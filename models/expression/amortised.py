@@ -78,7 +78,8 @@ class Amortisation:
         teaching: Teaching = Teaching(),
         seed: int = FIRST_SEED,
     ) -> None:
-        """`seed` is the first face's."""
+        """`seed` is the first face's. Weights of the predictor's rows become part of its matrices."""
+        predictor = predictor.with_plain_rows()
         self.generator, self.predictor, self.seed = generator, predictor, seed
         self._steering, self._detect = eyes.steering, eyes.detect
         self._look_at, self._teaching = look_at, teaching

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.expression.goals import EMOTION_GOALS
-from models.expression.line import Line
+from models.expression.line import Line, farthest
 from models.expression.paths import ExpressionPaths
 from models.expression.predictor import KNOTS
 from models.expression.preview import Generator
@@ -22,9 +22,8 @@ from models.judge.eyes import Eyes
 from models.labels import EMOTIONS
 
 # Where a line is looked at, in parts of the expression as it was found or predicted; between them log-odds count as straight.
-LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3)
-WEAKEST: Final = 0.8  # of these parts, that full may become; the strongest is the last look, or the last that is kept
-GROWS: Final = ("happy", "sad")  # past 1; fear and anger change a person most, and the student does not always see it
+LOOKS: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+WEAKEST: Final = 0.6  # of these parts, that full may become; the strongest is the last look, or where the person is lost
 # A knot stays this far from the one before and the one after it, so that every step of strength moves the face.
 SLIGHT: Final = (0.12, 0.8)  # of what is clear, or of what is full for the lower limit
 CLEAR: Final = (0.4, 0.9)  # of what is full
@@ -33,7 +32,8 @@ Floats = NDArray[np.float32]
 
 
 def levelled(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: Progress = untold) -> ExpressionPaths:
-    """The same face with its knots, and how strong full is, where the log-odds reach `eyes.levels`; rest and rig stay.
+    """The same face with its knots, and how strong full is, where the log-odds reach `eyes.levels`, or before that where the
+    person would not stay; rest and rig do.
 
     Raises `UserError` where the neutral picture shows no face.
     """
@@ -43,24 +43,23 @@ def levelled(generator: Generator, face: ExpressionPaths, eyes: Eyes, progress: 
         progress(number / len(EMOTION_GOALS), emotion)
         index = EMOTIONS.index(emotion)
         end = face.paths[index, -1]
-        looks = [part for part in LOOKS if part <= 1 or emotion in GROWS]
-        seen, kept = line.looked_along(end, looks, index, eyes.levels[emotion][-1])
-        places = knots_at(seen, kept, eyes.levels[emotion])
+        levels, floor = eyes.levels[emotion], eyes.floors[emotion]
+        looks = line.looked_along(end, LOOKS, index, enough=levels[-1], floor=floor)
+        places = knots_at([look.log_odds for look in looks], farthest(looks, floor), levels)
         paths[index] = np.array(places, np.float32)[:, None, None] * end
     return replace(face, paths=paths)
 
 
-def knots_at(log_odds: Sequence[float], kept: Sequence[bool], levels: Sequence[float]) -> list[float]:
+def knots_at(log_odds: Sequence[float], strongest: float, levels: Sequence[float]) -> list[float]:
     """Where slight, clear and full lie, in parts of the line: rising.
 
     log_odds    at rest and at as many of `LOOKS` as were looked at
-    kept        whether this was still a face and, past 1, surely this person's, at the same places
+    strongest   the part that full may become, where that is more than `WEAKEST`
     levels      log-odds of slight, clear and full
     """
     places = [0.0, *LOOKS][: len(log_odds)]
     rising = np.maximum.accumulate(log_odds) + 1e-6 * np.arange(len(places))  # a dip on the way counts for nothing
     slight, clear, full = np.interp(levels, rising, places).tolist()
-    strongest = next((before for before, stays in zip(places, kept[1:], strict=False) if not stays), places[-1])
     full = float(np.clip(full, WEAKEST, max(WEAKEST, strongest)))
     clear = float(np.clip(clear, CLEAR[0] * full, CLEAR[1] * full))
     return [float(np.clip(slight, SLIGHT[0] * full, SLIGHT[1] * clear)), clear, full]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +14,17 @@ from models.expression.typical import Typicality
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
 
-SURER: Final = 0.015  # of the person (cosine) than a search must be, to go past what was found or predicted
-
 Floats = NDArray[np.float32]
+
+
+class Look(NamedTuple):
+    """What is seen at a part of the way: an emotion's log-odds, the cosine between who is there and who is at rest, and whether
+    the code lies no farther out than faces do."""
+
+    part: float
+    log_odds: float
+    same: float
+    typical: bool
 
 
 @lru_cache(maxsize=1)
@@ -39,18 +47,19 @@ class Line:
             self._person = eyes.steering.person(rest, self._view).embedding
 
     def looked_along(
-        self, end: Floats, looks: Sequence[float], emotion: int, enough: float, sure: float = 1.0
-    ) -> tuple[list[float], list[bool]]:
-        """Log-odds and whether a face of this person stays, at rest and at `looks`, parts of the way to `end`; from `sure` of it
-        on no further than `enough`, and only with a margin for who it is."""
-        seen, kept = [self._log_odds(self._rest, emotion)], [True]
+        self, end: Floats, looks: Sequence[float], emotion: int, *, enough: float, floor: float, past: float = 1.0
+    ) -> list[Look]:
+        """At rest and at `looks`, parts of the way to `end`, until the person is seen by less than `floor` or the code lies too
+        far out; from `past` of it on no further than log-odds of `enough`."""
+        seen = [Look(0.0, self._log_odds(self._rest, emotion), 1.0, True)]
         for part in looks:
-            if part > sure and (seen[-1] >= enough or not kept[-1]):
+            last = seen[-1]
+            if not last.typical or last.same < floor or (part > past and last.log_odds >= enough):
                 break
-            picture = self._picture(np.float32(part) * end)
-            seen.append(self._log_odds(picture, emotion))
-            kept.append(self._typical(np.float32(part) * end) and (part <= sure or self._surely_same(picture)))
-        return seen, kept
+            offset = np.float32(part) * end
+            picture = self._picture(offset)
+            seen.append(Look(part, self._log_odds(picture, emotion), self._same(picture), self._typical(offset)))
+        return seen
 
     def log_odds(self, offset: Floats, emotion: int) -> float:
         """At one place."""
@@ -70,8 +79,17 @@ class Line:
         typical = _typicality(self._generator)
         return typical.distance(self._neutral[0].numpy() + offset) <= typical.limit
 
-    def _surely_same(self, picture: Tensor) -> bool:
-        """Whether the person stays, with the margin that growing asks for."""
+    def _same(self, picture: Tensor) -> float:
+        """The cosine between who is seen and who is at rest."""
         with torch.no_grad():
-            same = self._eyes.steering.person(picture, self._view).embedding @ self._person
-        return float(same) >= self._eyes.same_person + SURER
+            return float(self._eyes.steering.person(picture, self._view).embedding @ self._person)
+
+
+def farthest(looks: Sequence[Look], floor: float) -> float:
+    """The last part at which a face of this person stays, on a straight line between looks."""
+    before, last = looks[max(len(looks) - 2, 0)], looks[-1]
+    if not last.typical:
+        return before.part
+    if last.same >= floor:
+        return last.part
+    return float(np.interp(-floor, [-before.same, -last.same], [before.part, last.part]))

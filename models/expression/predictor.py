@@ -6,7 +6,7 @@ the code's leading principal components at unit variance.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,7 @@ class PathPredictor:
     matrices    name of `PREDICTED` → (rows, 512, 2 + p): features to offset, of the rows that shape a face (`rows.py`)
     places      emotion → (knots,): where on the way to the full expression each knot lies, 0…1, rising, the last one 1
     controls    name → (num_ws, 512): offsets of the rig that are the same for every face
+    row_weights name of `PREDICTED` → (rows,): how much each row of its matrix counts (`row_weights.py`); others' count alike
     """
 
     mean: Floats
@@ -48,6 +49,7 @@ class PathPredictor:
     places: Mapping[str, Floats]
     controls: Mapping[str, Floats]
     generator_hash: str
+    row_weights: Mapping[str, Floats] = field(default_factory=dict)
 
     def features(self, w: Floats) -> Floats:
         """(2 + p,) of a code w (512,)."""
@@ -59,7 +61,14 @@ class PathPredictor:
         offset = np.zeros_like(ws)
         matrix = self.matrices[name]
         offset[FIRST : FIRST + len(matrix)] = matrix @ self.features(ws.mean(0))
+        if name in self.row_weights:
+            offset[FIRST : FIRST + len(matrix)] *= self.row_weights[name][:, None]
         return offset
+
+    def with_plain_rows(self) -> "PathPredictor":
+        """The same predictions, with the weights of rows in the matrices."""
+        weighed = {name: self.matrices[name] * weights[:, None, None] for name, weights in self.row_weights.items()}
+        return replace(self, matrices={**self.matrices, **weighed}, row_weights={})
 
     def paths(self, ws: Floats, name: str) -> ExpressionPaths:
         """Neutral, five expressions and the rig of the face `ws` (num_ws, 512), in a few milliseconds."""
@@ -76,6 +85,7 @@ class PathPredictor:
         tensors = {"mean": self.mean, "components": self.components, "smile": self.smile}
         tensors |= {f"matrix/{name}": np.ascontiguousarray(matrix, np.float16) for name, matrix in self.matrices.items()}
         tensors |= {f"places/{name}": places for name, places in self.places.items()}
+        tensors |= {f"rows/{name}": weights for name, weights in self.row_weights.items()}
         tensors |= {f"control/{name}": np.ascontiguousarray(offset, np.float16) for name, offset in self.controls.items()}
         write_tensors(path, tensors, {"format": FORMAT, "generator": self.generator_hash})
 
@@ -115,10 +125,12 @@ def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
     def group(kind: str) -> dict[str, Floats]:
         return {name.removeprefix(kind): tensor.astype(np.float32) for name, tensor in tensors.items() if name.startswith(kind)}
 
-    matrices, places = group("matrix/"), group("places/")
-    if set(matrices) != set(PREDICTED) or set(places) != set(EMOTION_GOALS):
+    matrices, places, row_weights = group("matrix/"), group("places/"), group("rows/")
+    weighable = all(name in matrices and weights.shape == matrices[name].shape[:1] for name, weights in row_weights.items())
+    if set(matrices) != set(PREDICTED) or set(places) != set(EMOTION_GOALS) or not weighable:
         raise UserError(
-            f"the predictor in {path} is damaged (parts are missing): make it again with python -m tools.train_predictor"
+            f"the predictor in {path} is damaged (parts are missing, or do not fit): "
+            "make it again with python -m tools.train_predictor"
         )
     plain = {name: tensors[name].astype(np.float32) for name in ("mean", "components", "smile")}
     return PathPredictor(
@@ -127,4 +139,5 @@ def load(path: Path, generator_hash: str | None = None) -> PathPredictor:
         places=places,
         controls=group("control/"),
         generator_hash=metadata["generator"],
+        row_weights=row_weights,
     )

@@ -10,13 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.expression.line import Line
+from models.expression.line import Line, farthest
 from models.expression.paths import ExpressionPaths, led
 from models.expression.preview import Generator
 from models.judge.eyes import Eyes
 from models.labels import NEUTRAL
 
 LOOKS: Final = (0.2, 0.4, 0.6)  # of the way that was gone, past its end
+SURER: Final = 0.015  # of the person (cosine) than a search must be, to lead rest on
 CALM: Final = 3.5  # log-odds of neutral from which on a face counts as being at rest
 
 Floats = NDArray[np.float32]
@@ -32,8 +33,9 @@ def rested(generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eye
     way = face.neutral - start
     if not way.any():
         return face
-    seen, kept = Line(generator, face.neutral, eyes).looked_along(way, LOOKS, NEUTRAL, CALM, sure=0.0)
-    step = np.float32(farther_by(seen, kept)) * way
+    floor = eyes.same_person + SURER
+    looks = Line(generator, face.neutral, eyes).looked_along(way, LOOKS, NEUTRAL, enough=CALM, floor=floor, past=0.0)
+    step = np.float32(farther_by([look.log_odds for look in looks], farthest(looks, floor))) * way
     paths = face.paths.copy()
     for path in paths:
         if path[-1].any():
@@ -41,10 +43,9 @@ def rested(generator: Generator, start: Floats, face: ExpressionPaths, eyes: Eye
     return replace(face, neutral=face.neutral + step, paths=paths)
 
 
-def farther_by(log_odds: list[float], kept: list[bool]) -> float:
+def farther_by(log_odds: list[float], most: float) -> float:
     """How much of the way more, from what is seen at its end and at as many of `LOOKS` as were looked at: where the log-odds
-    reach `CALM` on a rising line, else as far as it stays a face."""
+    reach `CALM` on a rising line, at `most`."""
     rising = np.maximum.accumulate(log_odds) + 1e-6 * np.arange(len(log_odds))
     places = [0.0, *LOOKS][: len(log_odds)]
-    last = places[-1] if kept[-1] else places[-2]
-    return float(min(last, np.interp(CALM, rising, places)))
+    return float(min(most, np.interp(CALM, rising, places)))

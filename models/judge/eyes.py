@@ -25,11 +25,15 @@ LEVELS: Final[Mapping[str, Levels]] = {
     "sad": (-3.55, 0.2, 3.87),
 }
 STUDENT_LEVELS: Final[Mapping[str, Levels]] = {
-    "angry": (-3.25, 0.13, 1.7),
-    "fear": (-4.48, -1.66, 1.6),
+    "angry": (-3.25, 0.13, 2.0),
+    "fear": (-4.48, -1.66, 1.2),
     "happy": (-0.93, 2.48, 5.32),
-    "sad": (-3.04, 0.41, 4.02),
+    "sad": (-3.04, 0.41, 3.8),
 }
+# How little the person may be seen as the same at full strength. Chosen, with the levels, where full anger, fear and sadness are
+# kept and read best on 84 faces (docs/expression_tried.md).
+FLOORS: Final[Mapping[str, float]] = {"angry": 0.85, "fear": 0.82, "happy": 0.88, "sad": 0.75}
+STUDENT_FLOORS: Final[Mapping[str, float]] = {"angry": 0.9, "fear": 0.88, "happy": 0.92, "sad": 0.8}
 # Where the student gives this cosine to a face that was walked to please it, faceres gives about 0.88; and half of such a walk,
 # half of the prediction convinces the networks that it learnt from more than either, and keeps the person (docs/expression.md).
 STUDENT_SAME_PERSON: Final = 0.92
@@ -41,6 +45,7 @@ class Eyes:
     """Steering networks, where a picture's face is, and how far both can be trusted.
 
     levels        emotion → log-odds, the mean of both networks, at which it is slight, clear and full
+    floors        emotion → cosine to rest, of the steering embedding, below which its full strength does not lead
     same_person   cosine from which on the steering embedding sees the same person
     trusted       the part of what is found that counts, 0…1; the rest is what is predicted without a search
     name          one of `WHO`, for files of what was found
@@ -49,6 +54,7 @@ class Eyes:
     steering: Steering
     detect: Callable[[Picture], FaceBox]
     levels: Mapping[str, Levels] = field(default_factory=lambda: LEVELS)
+    floors: Mapping[str, float] = field(default_factory=lambda: FLOORS)
     same_person: float = 0.88
     trusted: float = 1.0
     name: str = WHO[0]
@@ -72,7 +78,7 @@ def open_eyes(networks: Path | None) -> Eyes:
 
 def students_eyes(steering: Steering, detect: Callable[[Picture], FaceBox]) -> Eyes:
     """Of a student, trusted as far as it deserves."""
-    return Eyes(steering, detect, STUDENT_LEVELS, STUDENT_SAME_PERSON, STUDENT_TRUSTED, WHO[1])
+    return Eyes(steering, detect, STUDENT_LEVELS, STUDENT_FLOORS, STUDENT_SAME_PERSON, STUDENT_TRUSTED, WHO[1])
 
 
 def check_eyes(networks: Path | None) -> str:

@@ -1,48 +1,56 @@
 """Strengths by looking: knots lie where the log-odds reach the levels, the person stays, and no step of strength is lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from grey_faces import LEVELS, Generator, Networks, eyes
 
 from models.expression.goals import EMOTION_GOALS
-from models.expression.levels import CLEAR, GROWS, LOOKS, SLIGHT, WEAKEST, knots_at, levelled, levels_of
-from models.expression.line import SURER
+from models.expression.levels import CLEAR, LOOKS, SLIGHT, WEAKEST, knots_at, levelled, levels_of
+from models.expression.line import Look, farthest
 from models.expression.paths import ExpressionPaths
-from models.judge.steer import Person
+from models.judge.steer import Person, View
 from models.labels import EMOTIONS, NEUTRAL
 
 PLACES = np.array([0.0, *LOOKS])
-STAYS = [True] * len(PLACES)
+FREE = LOOKS[-1]
 
 
 def test_knots_lie_where_the_log_odds_reach_the_levels() -> None:
-    assert knots_at(-4 + 7 * PLACES, STAYS, LEVELS) == pytest.approx([2 / 7, 4.5 / 7, 1.0], abs=1e-4)
-    assert knots_at(-4 + 5.6 * PLACES, STAYS, LEVELS) == pytest.approx([2 / 5.6, 4.5 / 5.6, 1.25], abs=1e-4), "grows past its end"
+    assert knots_at(-4 + 7 * PLACES, FREE, LEVELS) == pytest.approx([2 / 7, 4.5 / 7, 1.0], abs=1e-4)
+    assert knots_at(-4 + 5.6 * PLACES, FREE, LEVELS) == pytest.approx([2 / 5.6, 4.5 / 5.6, 1.25], abs=1e-4), "grows past its end"
 
 
 def test_a_dip_on_the_way_counts_for_nothing() -> None:
     dipping = -4 + 7 * PLACES
     dipping[2:4] = dipping[1]  # flat, and then as before
-    first = knots_at(-4 + 7 * PLACES, STAYS, LEVELS)
-    assert knots_at(dipping, STAYS, LEVELS)[1:] == pytest.approx(first[1:], abs=1e-4)
+    first = knots_at(-4 + 7 * PLACES, FREE, LEVELS)
+    assert knots_at(dipping, FREE, LEVELS)[1:] == pytest.approx(first[1:], abs=1e-4)
 
 
 def test_full_grows_only_as_far_as_the_person_stays_and_shrinks_only_a_little() -> None:
     slow = -4 + 3 * PLACES
-    assert knots_at(slow, STAYS, LEVELS)[-1] == LOOKS[-1]
-    lost = [place <= 1.2 for place in PLACES]
-    assert knots_at(slow, lost, LEVELS)[-1] == pytest.approx(1.2)
-    assert knots_at(slow, [place <= 1 for place in PLACES], LEVELS)[-1] == 1.0
-    assert knots_at(slow, [place <= 0.9 for place in PLACES], LEVELS)[-1] == pytest.approx(0.9)
-    assert knots_at(slow, [place <= 0.5 for place in PLACES], LEVELS)[-1] == WEAKEST
-    assert knots_at(-4 + 30 * PLACES, STAYS, LEVELS)[-1] == WEAKEST
+    assert knots_at(slow, FREE, LEVELS)[-1] == FREE
+    assert knots_at(slow, 1.17, LEVELS)[-1] == pytest.approx(1.17)
+    assert knots_at(slow, 0.9, LEVELS)[-1] == pytest.approx(0.9)
+    assert knots_at(slow, 0.3, LEVELS)[-1] == WEAKEST
+    assert knots_at(-4 + 30 * PLACES, FREE, LEVELS)[-1] == WEAKEST
+
+
+def test_a_person_stays_as_far_as_a_straight_line_between_looks_says() -> None:
+    looks = [Look(0.0, -4.0, 1.0, True), Look(0.5, 0.0, 0.94, True), Look(1.0, 2.0, 0.84, True)]
+    assert farthest(looks, 0.8) == 1.0
+    assert farthest(looks, 0.89) == pytest.approx(0.75)
+    assert farthest([*looks[:2], looks[2]._replace(typical=False)], 0.8) == 0.5
+    assert farthest(looks[:1], 0.8) == 0.0
 
 
 @pytest.mark.parametrize("start", [-20.0, -4.0, 0.0, 10.0])
 @pytest.mark.parametrize("slope", [0.0, 3.0, 100.0])
 def test_every_step_of_strength_moves_the_face(start: float, slope: float) -> None:
-    slight, clear, full = knots_at(start + slope * PLACES, STAYS, LEVELS)
+    slight, clear, full = knots_at(start + slope * PLACES, FREE, LEVELS)
     assert SLIGHT[0] * full <= slight <= SLIGHT[1] * clear
     assert CLEAR[0] * full <= clear <= CLEAR[1] * full
 
@@ -66,32 +74,31 @@ def full(levelled_face: ExpressionPaths, emotion: str = "happy") -> float:
     return float(levelled_face.paths[EMOTIONS.index(emotion), -1].mean())
 
 
-def test_a_person_who_would_be_lost_grows_no_further() -> None:
-    assert full(levelled(Generator(), face(0.55), eyes(Networks(lost=0.6)))) == pytest.approx(0.55, abs=0.01)
-
-
 @pytest.mark.parametrize("emotion", EMOTION_GOALS)
-def test_only_some_emotions_grow_past_what_was_found(emotion: str) -> None:
-    grown = levelled(Generator(), face(0.6), eyes(Networks()))
-    assert full(grown, emotion) == pytest.approx(0.7 if emotion in GROWS else 0.6, abs=0.01)
+def test_full_grows_as_far_as_the_person_stays(emotion: str) -> None:
+    assert full(levelled(Generator(), face(0.6), eyes(Networks())), emotion) == pytest.approx(0.7, abs=0.01)
+    lost = full(levelled(Generator(), face(0.6), eyes(Networks(lost=0.63))), emotion)
+    assert 0.6 <= lost <= 0.63, "between the look before it is lost and that after"
 
 
-@pytest.mark.parametrize(("cosine", "grows"), [(0.0, True), (SURER / 2, False), (2 * SURER, True)])
-def test_growing_needs_a_surer_person_than_a_search(cosine: float, grows: bool) -> None:
+@pytest.mark.parametrize("floor", [0.85, 0.9, 0.95])
+def test_a_person_who_is_lost_sooner_gets_weaker_expressions(floor: float) -> None:
     networks = Networks()
-    same = eyes(networks).same_person + cosine if cosine else 1.0
-    networks.person = lambda image, view: Person(  # type: ignore[method-assign]
-        torch.tensor([1.0, 0.0]) if image.mean() <= 0 else torch.tensor([same, (1 - same**2) ** 0.5]),
-        torch.tensor(30.0),
-        torch.tensor(0.5),
-    )
-    assert (full(levelled(Generator(), face(0.6), eyes(networks))) > 0.6 + 1e-3) == grows
+
+    def person(image: torch.Tensor, view: View) -> Person:
+        same = 1 - 0.2 * image.mean()
+        return Person(torch.stack([same, (1 - same**2).clamp(min=0) ** 0.5]), torch.tensor(30.0), torch.tensor(0.5))
+
+    networks.person = person  # type: ignore[method-assign]
+    seeing = replace(eyes(networks), floors=dict.fromkeys(EMOTION_GOALS, floor))
+    expected = np.clip((1 - floor) / 0.2, WEAKEST * 0.7, 0.7)
+    assert full(levelled(Generator(), face(0.7), seeing)) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_code_grows_no_farther_out_than_faces_lie() -> None:
     assert full(levelled(Generator(), face(0.55), eyes(Networks()))) == pytest.approx(0.7, abs=0.01)
     held = levelled(Generator(spread=1.2), face(0.55), eyes(Networks()))  # 1.2 times the end has length 1.32
-    assert full(held) == pytest.approx(0.55, abs=0.01)
+    assert full(held) == pytest.approx(1.1 * 0.55, abs=0.01)
     assert full(levelled(Generator(spread=1.0), face(0.55), eyes(Networks()))) == pytest.approx(0.9 * 0.55, abs=0.01)
 
 
