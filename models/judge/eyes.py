@@ -17,7 +17,8 @@ Levels = tuple[float, float, float]
 WHO: Final = ("networks", "student")  # steers; what the first found comes before what the second did
 
 # How slight, clear and full look to those that steer, with DIR and without: as `python -m tools.find_levels` printed of faces of
-# an earlier predictor; full anger and fear 0.8 less, for the person's sake (docs/expression.md).
+# an earlier predictor; with DIR full anger and fear 0.8 less, for the person's sake, and the student's full ones of anger, fear
+# and sadness as below (docs/expression.md).
 LEVELS: Final[Mapping[str, Levels]] = {
     "angry": (-3.87, -0.63, 3.05),
     "fear": (-4.15, -0.77, 2.4),
@@ -30,8 +31,8 @@ STUDENT_LEVELS: Final[Mapping[str, Levels]] = {
     "happy": (-0.93, 2.48, 5.32),
     "sad": (-3.04, 0.41, 3.8),
 }
-# How little the person may be seen as the same at full strength. Chosen, with the levels, where full anger, fear and sadness are
-# kept and read best on 84 faces (docs/expression_tried.md).
+# How little the person may be seen as the same at full strength. The student's were chosen on 86 faces, with its levels of full
+# anger, fear and sadness; those with DIR are set by analogy (docs/expression.md).
 FLOORS: Final[Mapping[str, float]] = {"angry": 0.85, "fear": 0.82, "happy": 0.88, "sad": 0.75}
 STUDENT_FLOORS: Final[Mapping[str, float]] = {"angry": 0.9, "fear": 0.88, "happy": 0.92, "sad": 0.8}
 # Where the student gives this cosine to a face that was walked to please it, faceres gives about 0.88; and half of such a walk,
