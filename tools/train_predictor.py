@@ -5,7 +5,8 @@ expressions, and corrects it by the gradients of the search's own objective thro
 (`models/expression/amortised.py`). Goes on where it stopped; the pace falls over all `--minutes`.
 `--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral) learn, more calmly; the person, the head, the
 sides and the picture count more, and emotions leave the first rows alone, which move the background rather than the face.
-At the end, strength and knots are set by full pictures: see `calibrated`.
+At the end, strength and knots are set by full pictures: see `calibrated`. Weights of rows become part of what goes on learning;
+`python -m tools.weigh_rows` finds new ones afterwards.
 
 `--generator FILE` learns instead what a show with a generator of your own learns in the background, and keeps it in the same
 place (`models/expression/own_generator.py`).
