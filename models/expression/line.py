@@ -57,9 +57,15 @@ class Line:
             if not last.typical or last.same < floor or (part > past and last.log_odds >= enough):
                 break
             offset = np.float32(part) * end
-            picture = self._picture(offset)
-            seen.append(Look(part, self._log_odds(picture, emotion), self._same(picture), self._typical(offset)))
+            seen.append(Look(part, *self.seen(offset, emotion), self._typical(offset)))
         return seen
+
+    def seen(self, offset: Floats, emotion: int) -> tuple[float, float]:
+        """At one place: the emotion's log-odds, and the cosine between who is there and who is at rest."""
+        picture = self._picture(offset)
+        with torch.no_grad():
+            same = self._eyes.steering.person(picture, self._view).embedding @ self._person
+        return self._log_odds(picture, emotion), float(same)
 
     def log_odds(self, offset: Floats, emotion: int) -> float:
         """At one place."""
@@ -78,11 +84,6 @@ class Line:
         """Whether the code lies no farther out than faces do."""
         typical = _typicality(self._generator)
         return typical.distance(self._neutral[0].numpy() + offset) <= typical.limit
-
-    def _same(self, picture: Tensor) -> float:
-        """The cosine between who is seen and who is at rest."""
-        with torch.no_grad():
-            return float(self._eyes.steering.person(picture, self._view).embedding @ self._person)
 
 
 def farthest(looks: Sequence[Look], floor: float) -> float:

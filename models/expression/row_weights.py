@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from models.expression.line import Line
 from models.expression.predictor import NEUTRAL_STEP, PathPredictor
-from models.expression.preview import Generator, as_bytes, full_picture
+from models.expression.preview import Generator
 from models.expression.rows import emotion_rows, shaping_rows
 from models.judge.eyes import Eyes
-from models.judge.steer import BOTH_WAYS, View
 from models.labels import EMOTIONS
 
 TAKEN_BACK: Final = 0.3  # of one row
@@ -61,19 +60,12 @@ def weights_of(rows: NDArray[np.floating], whole: NDArray[np.floating]) -> Float
 def _changes(predictor: PathPredictor, generator: Generator, eyes: Eyes, emotion: str, seed: int) -> NDArray[np.float64]:
     """(rows + 1, 2): what `weights_of` asks for, of one face, all rows' last."""
     ws = generator.broadcast(generator.code_of_seed(seed))[0].cpu().numpy()
-    neutral = torch.from_numpy(ws + predictor.offset(NEUTRAL_STEP, ws))[None]
+    neutral = ws + predictor.offset(NEUTRAL_STEP, ws)
     end = predictor.offset(emotion, ws)
-    rest = full_picture(generator, neutral)
-    view = View.of(eyes.detect(as_bytes(rest)), rest.shape[-1])
-    with torch.no_grad():
-        person = eyes.steering.person(rest, view).embedding
+    line = Line(generator, neutral, eyes)
 
     def seen(offset: Floats) -> NDArray[np.float64]:
-        picture = full_picture(generator, neutral + torch.from_numpy(offset))
-        with torch.no_grad():
-            verdicts = eyes.steering.expression(picture, view, BOTH_WAYS)[..., EMOTIONS.index(emotion)].exp().mean(1)
-            same = eyes.steering.person(picture, view).embedding @ person
-        return np.array([float(torch.logit(verdicts, eps=1e-3).mean()), float(same)])
+        return np.array(line.seen(offset, EMOTIONS.index(emotion)))
 
     full = seen(end)
     less = []
