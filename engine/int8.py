@@ -13,7 +13,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import openvino
@@ -31,6 +31,10 @@ CUTS: Final = np.linspace(0.3, 1.0, 36)  # that are tried, in shares of the larg
 HEADROOM: Final = 1.25  # beyond that for a head's own layers: what they cut off shows as a grid
 MOST: Final = 127  # as an integer
 
+Rounded = Literal["all", "head", "hidden"]
+"""Which convolutions: all that are large enough, those that are not behind a depthwise one, as the generator's own are, and of
+these only those of 3×3: a head's hidden layers, but not what reads the generator's features."""
+
 Steps = dict[str, NDArray[np.float32]]
 """Of every tensor that convolutions read, by the first of them: how much one integer step is worth in each channel (C,)."""
 
@@ -39,16 +43,10 @@ def measured_steps(
     model: openvino.Model,
     planes: dict[str, NDArray[np.float32]],
     faces: Iterable[NDArray[np.float32]],
-    *,
-    separable: bool,
+    rounded: Rounded,
 ) -> Steps:
-    """The steps of `model` on `faces`, each (1, num_ws, w_dim); `planes` are its other inputs.
-
-    With `separable` also those of the convolutions behind a depthwise one, as the generator's own are.
-    """
-    readers = {
-        name: convolutions for name, convolutions in _readers(model).items() if separable or not _behind_depthwise(convolutions)
-    }
+    """The steps of the `rounded` convolutions of `model` on `faces`, each (1, num_ws, w_dim); `planes` are its other inputs."""
+    readers = {name: convolutions for name, convolutions in _readers(model).items() if _is_rounded(convolutions, rounded)}
     results = [ops.result(convolutions[0].input_value(0)) for convolutions in readers.values()]
     looked_into = openvino.Model(results, model.get_parameters())
     request = openvino_core().compile_model(looked_into, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
@@ -136,6 +134,13 @@ def _readers(model: openvino.Model) -> dict[str, list[openvino.Node]]:
                 source = node.input_value(0)
                 readers.setdefault((source.get_node().get_name(), source.get_index()), []).append(node)
     return {convolutions[0].get_friendly_name(): convolutions for convolutions in readers.values()}
+
+
+def _is_rounded(convolutions: list[openvino.Node], rounded: Rounded) -> bool:
+    """Convolutions that read the same tensor."""
+    if rounded == "all":
+        return True
+    return not _behind_depthwise(convolutions) and (rounded == "head" or _weights(convolutions[0]).shape[2] > 1)
 
 
 def _scalable(convolutions: list[openvino.Node]) -> bool:

@@ -56,6 +56,18 @@ def averages(x: Tensor) -> tuple[Tensor, Tensor]:
     return F.avg_pool2d(x, CELL), F.max_pool2d(x, CELL)
 
 
+def between(squares: int, pixels: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices that shrink a row of pixels to one of squares by averaging (`squares`, `pixels`), and that stretch it bilinearly
+    (`pixels`, `squares`), with numbers and place of `like`.
+
+    Products with them are `avg_pool2d` and `interpolate`, in a fraction of the time where an engine keeps channels last.
+    """
+    unit = torch.eye(squares, device=like.device, dtype=like.dtype)
+    shrinking = unit.repeat_interleave(pixels // squares, dim=1) * squares / pixels
+    stretching = F.interpolate(unit[None], size=pixels, mode="linear")[0].T
+    return shrinking, stretching
+
+
 class SlowColour(nn.Module):
     """What a head reads and draws → the picture with the colours that it should have.
 
@@ -122,7 +134,7 @@ class SlowColour(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor, picture: Tensor) -> Tensor:
         """The hidden layers' input (N, C, H, W), the style factors that they are told, the head's picture (N, 3, P, P)."""
-        scale = CELL * picture.shape[-1] // x.shape[-1]
-        drawn = F.avg_pool2d(picture, scale)
+        (shrunk_y, grown_y), (shrunk_x, grown_x) = (between(x.shape[i] // CELL, picture.shape[i], picture) for i in (2, 3))
+        drawn = shrunk_y @ picture @ shrunk_x.T
         wrong = self.weigh(self.skipped(*averages(x), styles), drawn) - drawn
-        return picture + F.interpolate(wrong, scale_factor=float(scale), mode="bilinear")
+        return picture + grown_y @ wrong @ grown_x.T

@@ -70,7 +70,7 @@ def in_integers(model: openvino.Model, steps: Steps) -> openvino.Model:
 @pytest.mark.parametrize("overheard", [False, True])
 def test_answers_stay_what_they_were_for_everyone(overheard: bool) -> None:
     model = separable(overheard=overheard)
-    steps = measured_steps(model.clone(), {}, inputs(3, seed=0), separable=True)
+    steps = measured_steps(model.clone(), {}, inputs(3, seed=0), "all")
     assert [len(step) for step in steps.values()] == [CHANNELS, CHANNELS]
     integers = in_integers(model, steps)
     (x,) = inputs(1, seed=7)
@@ -84,7 +84,7 @@ def test_all_three_convolutions_are_computed_in_integers_here() -> None:
         pytest.skip("this processor has no integers for OpenVINO")
     model = separable()
     assert drawn_in_integers(model) == 0
-    assert drawn_in_integers(in_integers(model, measured_steps(model.clone(), {}, inputs(2, seed=0), separable=True))) == 3
+    assert drawn_in_integers(in_integers(model, measured_steps(model.clone(), {}, inputs(2, seed=0), "all"))) == 3
 
 
 def test_the_largest_products_of_all_are_summed_right() -> None:
@@ -94,23 +94,34 @@ def test_the_largest_products_of_all_are_summed_right() -> None:
     weights = np.ones((CHANNELS, CHANNELS, 3, 3), np.float32)
     model = openvino.Model([ops.convolution(x, ops.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])], [x])
     loudest = np.ones((1, CHANNELS, SIDE, SIDE), np.float32)
-    steps = measured_steps(model.clone(), {}, [loudest], separable=True)
+    steps = measured_steps(model.clone(), {}, [loudest], "all")
     (expected,), (found,) = answers(model, loudest), answers(in_integers(model, steps), loudest)
     assert np.allclose(found, expected, rtol=0.02)
 
 
 def test_convolutions_behind_depthwise_ones_can_be_left_out() -> None:
     model = separable()
-    steps = measured_steps(model.clone(), {}, inputs(2, seed=0), separable=False)
+    steps = measured_steps(model.clone(), {}, inputs(2, seed=0), "head")
     assert len(steps) == 1
     kinds = [node.get_type_name() for node in in_integers(model, steps).get_ordered_ops()]
     assert kinds.count("FakeQuantize") == 2  # what it reads, and its weights
 
 
+def test_what_reads_the_features_can_be_left_out() -> None:
+    x = ops.parameter([1, CHANNELS, SIDE, SIDE], np.float32, name=INPUT)
+    x.output(0).set_names({INPUT})
+    model = openvino.Model([convolution(ops.relu(convolution(x, CHANNELS)), 8, 3)], [x])
+    assert len(measured_steps(model.clone(), {}, inputs(2, seed=0), "head")) == 2
+    hidden = measured_steps(model.clone(), {}, inputs(2, seed=0), "hidden")
+    assert len(hidden) == 1
+    kinds = [node.get_type_name() for node in in_integers(model, hidden).get_ordered_ops()]
+    assert kinds.count("FakeQuantize") == 2  # what the second convolution reads, and its weights
+
+
 def test_quiet_channels_are_heard_beside_loud_ones() -> None:
     """As scaled towards each other, not each with the step of the loudest."""
     model = separable()
-    (step, _) = measured_steps(model.clone(), {}, inputs(2, seed=0), separable=True).values()
+    (step, _) = measured_steps(model.clone(), {}, inputs(2, seed=0), "all").values()
     assert step[-1] / step[0] > 10  # loudest and quietest: a thousand in the input, its root in the steps
 
 
