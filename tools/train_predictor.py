@@ -3,8 +3,9 @@
 Draws one face after another (`seed:10000` on, none of them is ever judged), lets the predictor walk it to neutral and to some
 expressions, and corrects it by the gradients of the search's own objective through the generator and its 256² head
 (`models/expression/amortised.py`). Goes on where it stopped; the pace falls over all `--minutes`.
-`--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral) learn, more calmly; the person, the head, the
-sides and the picture count more, and emotions leave the first rows alone, which move the background rather than the face.
+`--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral, or controls of the rig that are the same for all
+faces) learn, more calmly; the person, the head, the sides and the picture count more, and all but neutral leave the first rows
+alone, which move the background rather than the face.
 At the end, strength and knots are set by full pictures: see `calibrated`. Weights of rows become part of what goes on learning;
 `python -m tools.weigh_rows` finds new ones afterwards.
 
@@ -28,7 +29,7 @@ from models.descent import cosine_pace
 from models.errors import UserError, exit_on_user_error
 from models.expression.amortised import FIRST_SEED, GOALS, Amortisation, Teaching, calibrated, drawn_codes
 from models.expression.bank import load_directions, load_predictor
-from models.expression.goals import EMOTION_GOALS
+from models.expression.goals import EMOTION_GOALS, SHARED
 from models.expression.objective import Weights
 from models.expression.own_generator import Kept, learn
 from models.expression.predictor import NEUTRAL_STEP, untrained
@@ -53,14 +54,14 @@ HELD_OWN: Final = 1.0
 HELD_LAST: Final = 0.02
 MINUTES: Final = 60.0
 OF_THE_SHIPPED: Final = ("minutes", "hold", "out", "work")  # options that say nothing of an own generator
-HOLDABLE: Final = (NEUTRAL_STEP, *EMOTION_GOALS)
+HOLDABLE: Final = (NEUTRAL_STEP, *EMOTION_GOALS, *SHARED)
 
 
 class Trainer(Amortisation):
     """Amortisation of the default generator's faces, kept in files."""
 
     def __init__(self, networks: Path, work: Path, hold: Sequence[str] = ()) -> None:
-        """Goes on where a run with the same `work` stopped; with emotions to hold it starts from the shipped predictor."""
+        """Goes on where a run with the same `work` stopped; with something to hold it starts from the shipped predictor."""
         generator = load_default_generator()
         if hold:
             known = load_predictor(generator.graph_hash)
@@ -136,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser)
     add("--as-own", action="store_true", help="learn of the one that ships as of one of your own, to see what that is worth")
     add("--minutes", type=real("--minutes", 0, 1e6), help=f"of processor time, all runs together (default {MINUTES:g})")
-    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: these (or neutral) learn on calmly")
+    add("--hold", metavar="EMOTION[,EMOTION …]", help="go on from the shipped predictor: only these (see above) learn on")
     add("--out", type=Path, metavar="FILE", help="where the predictor goes")
     add("--work", type=Path, metavar="DIR", help="where training goes on from (default in the user's cache)")
     add_threads(parser)

@@ -18,12 +18,12 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from models.errors import UserError
-from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, Goal
+from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SHARED, Goal
 from models.expression.instance_search import random_jitters
 from models.expression.objective import Objective, Start, Weights
-from models.expression.predictor import KNOTS, NEUTRAL_STEP, PREDICTED, PathPredictor
+from models.expression.predictor import KNOTS, NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Previews, as_bytes, full_picture
-from models.expression.rows import COARSE, shaping_rows
+from models.expression.rows import COARSE, FIRST, shaping_rows
 from models.files import written_beside
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
@@ -37,10 +37,7 @@ LENGTH: Final = 0.35  # of a step in W+ at the beginning
 MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
 STILL: Final = slice(COARSE)  # of the rows that shape a face, that no emotion moves once it is held
-GOALS: Final[Mapping[str, Goal]] = {
-    NEUTRAL_STEP: NEUTRAL_GOAL,
-    **{name: EMOTION_GOALS.get(name) or RIG_GOALS[name] for name in PREDICTED if name != NEUTRAL_STEP},
-}
+GOALS: Final[Mapping[str, Goal]] = {NEUTRAL_STEP: NEUTRAL_GOAL, **EMOTION_GOALS, **RIG_GOALS}
 CALIBRATED_FACES: Final = 12
 SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 PERSON_LESS: Final = 0.03  # of the cosine that a search asks for: what no emotion falls below, in the mean, for strength
@@ -53,7 +50,8 @@ Floats = NDArray[np.float32]
 class Teaching:
     """How a predictor learns.
 
-    hold     what learns; nothing: neutral and all goals, else only these
+    hold     what learns; nothing: neutral and all that is predicted, else only these, which may be controls of the rig that are
+             the same for all faces
     own      how much farther the drawn face itself moves than all faces do
     each     goals that are walked to per face, after neutral
     weights  what counts on the way to an expression, and on the way to rest
@@ -79,7 +77,7 @@ class Amortisation:
         seed: int = FIRST_SEED,
     ) -> None:
         """`seed` is the first face's. Weights of the predictor's rows become part of its matrices."""
-        predictor = predictor.with_plain_rows()
+        predictor = _with_matrices(predictor.with_plain_rows(), [name for name in teaching.hold if name in SHARED])
         self.generator, self.predictor, self.seed = generator, predictor, seed
         self._steering, self._detect = eyes.steering, eyes.detect
         self._look_at, self._teaching = look_at, teaching
@@ -113,7 +111,7 @@ class Amortisation:
 
     def trained(self) -> PathPredictor:
         """The predictor as it is now."""
-        return replace(self.predictor, matrices={name: matrix.numpy().copy() for name, matrix in self.matrices.items()})
+        return self._with(self.matrices)
 
     def average_in(self, kept: float) -> None:
         """Let the average of the matrices follow them; it keeps that share of itself."""
@@ -122,7 +120,15 @@ class Amortisation:
 
     def averaged(self) -> PathPredictor:
         """The predictor as it was in the mean."""
-        return replace(self.predictor, matrices={name: matrix.numpy().copy() for name, matrix in self._average.items()})
+        return self._with(self._average)
+
+    def _with(self, matrices: Mapping[str, Tensor]) -> PathPredictor:
+        controls = dict(self.predictor.controls)
+        for name in matrices.keys() & set(SHARED):
+            controls[name] = np.zeros_like(controls[name])
+            controls[name][self._rows] = matrices[name][..., 0].numpy()
+        predicted = {name: matrix.numpy().copy() for name, matrix in matrices.items() if name not in SHARED}
+        return replace(self.predictor, matrices=predicted, controls=controls)
 
     def step(self, pace: float) -> dict[str, float]:
         """One face: neutral and some goals, or what is held. Returns the losses by goal; none where the picture shows no face."""
@@ -146,7 +152,7 @@ class Amortisation:
             first, picture, losses[NEUTRAL_STEP] = self._walk(NEUTRAL_STEP, ws, start, features, pace, random)
             start = Start(self._steering, picture, view)
         if not hold:
-            goals = [name for name in GOALS if name != NEUTRAL_STEP]
+            goals = [name for name in self.matrices if name != NEUTRAL_STEP]
             names = random.choice(goals, self._teaching.each, replace=False).tolist()
         for name in names:
             _, _, losses[name] = self._walk(name, first, start, features, pace, random)
@@ -155,7 +161,8 @@ class Amortisation:
     def _led(self, name: str, ws: Tensor, features: Tensor) -> Tensor:
         """Where the predictor leads from `ws`."""
         end = ws.clone()
-        end[0, self._rows] += self.matrices[name] @ features
+        matrix = self.matrices[name]
+        end[0, self._rows] += matrix @ features[: matrix.shape[-1]]
         return end
 
     def _walk(
@@ -174,11 +181,19 @@ class Amortisation:
         direction = gradient[0, self._rows] / gradient.norm().clamp_min(1e-12)
         # The constant moves all faces; the others move faces like this one, this one so many times as far as all.
         told = torch.cat([features[:1], teaching.own * features[1:] / features[1:].square().sum().clamp_min(1e-6)])
-        self._velocity[name].mul_(MOMENTUM).add_(direction[..., None] * told, alpha=1 - MOMENTUM)
+        velocity = self._velocity[name]
+        velocity.mul_(MOMENTUM).add_(direction[..., None] * told[: velocity.shape[-1]], alpha=1 - MOMENTUM)
         if teaching.hold and name != NEUTRAL_STEP:
             self._velocity[name][STILL] = 0
         self.matrices[name].sub_(self._velocity[name], alpha=pace * LENGTH)
         return end, picture.detach(), float(loss.detach())
+
+
+def _with_matrices(predictor: PathPredictor, controls: Sequence[str]) -> PathPredictor:
+    """With controls that are the same for all faces as matrices of one feature, the constant."""
+    rows = slice(FIRST, FIRST + len(predictor.matrices[NEUTRAL_STEP]))
+    constant = {name: predictor.controls[name][rows, :, None].copy() for name in controls}
+    return replace(predictor, matrices={**predictor.matrices, **constant})
 
 
 def drawn_codes(generator: Generator) -> Floats:

@@ -78,4 +78,5 @@ RIG_GOALS: Final[Mapping[str, Goal]] = {
     "smile": Goal(None, {"mouth_corners": (0.8, 2), "mouth_width": (5.5, 9), "lip_gap": (-0.5, 0.5)}, "mouth"),
     "pucker": Goal(None, {"mouth_width": (-10, -7), "lip_gap": (-0.5, 0.5)}, "mouth"),
 }
-SEARCHED: Final = ("mouth_open", "blink")  # controls that must look right on every face; the others are the same for all
+SEARCHED: Final = ("mouth_open", "blink")  # controls that must look right on every face
+SHARED: Final = tuple(control for control in RIG_GOALS if control not in SEARCHED)  # those that are the same for all faces

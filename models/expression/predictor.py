@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.errors import UserError
 from models.expression.directions import TURNS, Directions
-from models.expression.goals import EMOTION_GOALS, RIG_GOALS, SEARCHED
+from models.expression.goals import EMOTION_GOALS, SEARCHED, SHARED
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.expression.rows import FIRST
 from models.labels import EMOTIONS
@@ -106,7 +106,7 @@ def untrained(directions: Directions, codes: Floats, rows: slice, components: in
         else:
             matrices[name][..., 0] = directions.offsets[name][rows]
     straight = (np.arange(1, KNOTS + 1) / KNOTS).astype(np.float32)
-    controls = {name: directions.offsets[name] for name in (*RIG_GOALS, *TURNS) if name not in PREDICTED}
+    controls = {name: directions.offsets[name] for name in (*SHARED, *TURNS)}
     return PathPredictor(
         mean,
         scaled.astype(np.float32),

@@ -8,7 +8,9 @@ import pytest
 import shared_data
 
 from models.expression import amortised, predictor
-from models.expression.amortised import FIRST_SEED, GOALS, STILL, Teaching
+from models.expression.amortised import FIRST_SEED, STILL, Teaching
+from models.expression.predictor import PREDICTED
+from models.expression.rows import COARSE, FIRST
 from models.judge import networks
 from tools import train_predictor
 from tools.train_predictor import Trainer
@@ -27,11 +29,11 @@ def test_a_face_corrects_neutral_and_some_goals_and_training_goes_on(folder: Pat
     trainer = Trainer(folder, tmp_path)
     before = {name: matrix.copy() for name, matrix in trainer.trained().matrices.items()}
     losses = trainer.step(1.0)
-    assert set(losses) <= set(GOALS)
+    assert set(losses) <= set(PREDICTED)
     assert len(losses) == 1 + Teaching().each
     assert all(np.isfinite(loss) for loss in losses.values())
     after = trainer.trained().matrices
-    assert {name for name in GOALS if not np.array_equal(before[name], after[name])} == set(losses)
+    assert {name for name in PREDICTED if not np.array_equal(before[name], after[name])} == set(losses)
     trainer.keep()
 
     again = Trainer(folder, tmp_path)
@@ -47,6 +49,20 @@ def test_only_what_is_held_learns(folder: Path, tmp_path: Path) -> None:
     trained = trainer.trained().matrices
     assert {name for name, matrix in trained.items() if not np.array_equal(matrix, shipped[name])} == {"fear", "sad"}
     assert all((trained[name][STILL] == 0).all() for name in ("fear", "sad"))
+
+
+def test_a_control_that_all_faces_share_learns_as_one_direction(folder: Path, tmp_path: Path) -> None:
+    trainer = Trainer(folder, tmp_path, ["squint"])
+    shipped = trainer.predictor
+    assert set(trainer.step(1.0)) == {"squint"}
+    trained = trainer.trained()
+    assert set(trained.matrices) == set(PREDICTED)
+    assert all(np.array_equal(matrix, shipped.matrices[name]) for name, matrix in trained.matrices.items())
+    assert {name for name, offset in trained.controls.items() if not np.array_equal(offset, shipped.controls[name])} == {"squint"}
+    assert (trained.controls["squint"][: FIRST + COARSE] == 0).all()
+    trainer.keep()
+    again = Trainer(folder, tmp_path, ["squint"]).trained()
+    assert np.array_equal(again.controls["squint"], trained.controls["squint"])
 
 
 def test_what_is_held_goes_on_apart_from_what_was_held_before(folder: Path, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from painted_faces import EYES, NUM_WS, ROWS, WIDTH, Painted, stripes
 
 from models.errors import UserError
 from models.expression import amortised
-from models.expression.amortised import GOALS, STILL, Amortisation, Teaching, calibrated
+from models.expression.amortised import STILL, Amortisation, Teaching, calibrated
 from models.expression.directions import TURNS, Directions
 from models.expression.goals import EMOTION_GOALS, RIG_GOALS
 from models.expression.objective import Weights
-from models.expression.predictor import PathPredictor, untrained
+from models.expression.predictor import PREDICTED, PathPredictor, untrained
 from models.expression.preview import FittedPreviews, full_picture
 from models.labels import EMOTIONS
 
@@ -49,7 +49,7 @@ def brighter(predictor: PathPredictor, emotion: str, seed: int) -> np.ndarray:
 def test_what_is_learnt_holds_for_faces_that_were_never_seen(start: PathPredictor) -> None:
     learning = amortisation(start)
     first = learning.step(1.0)
-    assert set(first) == set(GOALS)
+    assert set(first) == set(PREDICTED)
     for _ in range(12):
         last = learning.step(0.5)
     assert last["sad"] < first["sad"]
