@@ -8,6 +8,7 @@ a head drew is then moved, smoothly, to these colours.
 
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -56,16 +57,17 @@ def averages(x: Tensor) -> tuple[Tensor, Tensor]:
     return F.avg_pool2d(x, CELL), F.max_pool2d(x, CELL)
 
 
-def between(squares: int, pixels: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def between(squares: int, pixels: int) -> tuple[Tensor, Tensor]:
     """Matrices that shrink a row of pixels to one of squares by averaging (`squares`, `pixels`), and that stretch it bilinearly
-    (`pixels`, `squares`), with numbers and place of `like`.
+    (`pixels`, `squares`).
 
     Products with them are `avg_pool2d` and `interpolate`, in a fraction of the time where an engine keeps channels last.
     """
-    unit = torch.eye(squares, device=like.device, dtype=like.dtype)
-    shrinking = unit.repeat_interleave(pixels // squares, dim=1) * squares / pixels
-    stretching = F.interpolate(unit[None], size=pixels, mode="linear")[0].T
-    return shrinking, stretching
+    ratio = pixels // squares
+    shrinking = np.repeat(np.eye(squares), ratio, axis=1) / ratio
+    places = np.clip((np.arange(pixels) + 0.5) / ratio - 0.5, 0, squares - 1)  # of pixels' middles, between squares' middles
+    stretching = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(squares)))
+    return torch.from_numpy(shrinking).float(), torch.from_numpy(stretching).float()
 
 
 class SlowColour(nn.Module):
@@ -134,7 +136,9 @@ class SlowColour(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor, picture: Tensor) -> Tensor:
         """The hidden layers' input (N, C, H, W), the style factors that they are told, the head's picture (N, 3, P, P)."""
-        (shrunk_y, grown_y), (shrunk_x, grown_x) = (between(x.shape[i] // CELL, picture.shape[i], picture) for i in (2, 3))
-        drawn = shrunk_y @ picture @ shrunk_x.T
+        (shrink_y, stretch_y), (shrink_x, stretch_x) = (
+            [matrix.to(picture) for matrix in between(x.shape[side] // CELL, picture.shape[side])] for side in (2, 3)
+        )
+        drawn = shrink_y @ picture @ shrink_x.T
         wrong = self.weigh(self.skipped(*averages(x), styles), drawn) - drawn
-        return picture + grown_y @ wrong @ grown_x.T
+        return picture + stretch_y @ wrong @ stretch_x.T

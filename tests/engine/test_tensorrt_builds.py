@@ -33,8 +33,9 @@ def test_every_graph_is_read_typed_as_meant_and_built(
     heavy = [layer for layer in layers if layer.type in (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY)]
     assert len(heavy) > 45
     assert {layer.get_output(0).dtype for layer in heavy} == {trt.DataType.HALF}
-    single = [layer for layer in layers if layer.get_output(0).dtype == trt.DataType.FLOAT]
-    assert len(single) < 12  # the cast of ws, and scaling and clamping the finished picture
+    computed = [layer for layer in layers if layer.type != trt.LayerType.CONSTANT]  # casts of constants are folded by a build
+    single = [layer for layer in computed if layer.get_output(0).dtype == trt.DataType.FLOAT]
+    assert len(single) < 10  # the cast of ws, and scaling and clamping the finished picture
 
     phases: list[str] = []
     plan = network.build(("8.6", "12.0"), phases.append)

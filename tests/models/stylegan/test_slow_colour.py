@@ -81,10 +81,10 @@ def test_what_is_added_to_a_picture_is_slow_and_brings_its_averages_nearer() -> 
 def test_products_shrink_and_stretch_as_pooling_and_interpolation_do() -> None:
     """At an edge too, where half a square has no neighbour."""
     picture, squares = torch.rand(2, 3, 64, 96), torch.rand(2, 3, 8, 12)
-    (shrunk_y, grown_y), (shrunk_x, grown_x) = between(8, 64, picture), between(12, 96, picture)
-    assert torch.allclose(shrunk_y @ picture @ shrunk_x.T, F.avg_pool2d(picture, 8), atol=1e-6)
+    (shrink_y, stretch_y), (shrink_x, stretch_x) = between(8, 64), between(12, 96)
+    assert torch.allclose(shrink_y @ picture @ shrink_x.T, F.avg_pool2d(picture, 8), atol=1e-6)
     stretched = F.interpolate(squares, scale_factor=8.0, mode="bilinear")
-    assert torch.allclose(grown_y @ squares @ grown_x.T, stretched, atol=1e-6)
-    for matrix in (shrunk_y, grown_y):
+    assert torch.allclose(stretch_y @ squares @ stretch_x.T, stretched, atol=1e-6)
+    for matrix in (shrink_y, stretch_y):
         assert torch.equal(matrix.half().float(), matrix), "float16 and bfloat16 hold them exactly"
         assert torch.equal(matrix.bfloat16().float(), matrix)
