@@ -32,7 +32,7 @@ from models.labels import EMOTIONS, NEUTRAL
 
 # Of what `find_paths` and `finished` make. Raise it by one with every change after which the same face gets other expressions: to
 # the search, what it pays for, rest, evening or strengths, or to `models.judge.eyes`. What shows kept then counts as not there.
-VERSION: Final = 5
+VERSION: Final = 6
 
 START: Final = 0.7  # of what is predicted: a walk goes the rest in the face's own way
 

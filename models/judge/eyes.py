@@ -32,8 +32,8 @@ STUDENT_LEVELS: Final[Mapping[str, Levels]] = {
     "sad": (-3.04, 0.41, 3.8),
 }
 # How little the person may be seen as the same at full strength. The student's were chosen on 86 faces, with its levels of full
-# anger, fear and sadness; those with DIR are set by analogy (docs/expression.md).
-FLOORS: Final[Mapping[str, float]] = {"angry": 0.85, "fear": 0.82, "happy": 0.88, "sad": 0.75}
+# anger, fear and sadness; those with DIR on 18 (docs/expression.md).
+FLOORS: Final[Mapping[str, float]] = {"angry": 0.84, "fear": 0.84, "happy": 0.88, "sad": 0.84}
 STUDENT_FLOORS: Final[Mapping[str, float]] = {"angry": 0.9, "fear": 0.88, "happy": 0.92, "sad": 0.8}
 # Where the student gives this cosine to a face that was walked to please it, faceres gives about 0.88; and half of such a walk,
 # half of the prediction convinces the networks that it learnt from more than either, and keeps the person (docs/expression.md).
