@@ -7,14 +7,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from models.expression.directions import TURNS
 from models.expression.geometry import MEASURES, measures
-from models.expression.goals import RIG_GOALS, Range
+from models.expression.goals import RIG_GOALS, TURN_GOALS, Range
 from models.expression.paths import ExpressionPaths
 from models.judge.verdict import Reading
 from tools.expression_figures import unit
 
-CONTROLS: Final = (*RIG_GOALS, *TURNS)
+CONTROLS: Final = (*RIG_GOALS, *TURN_GOALS)
 ALIKE: Final = 0.5  # a cosine of two directions beyond which they are told
 # MediaPipe's scores that controls should show in, their mean where there are sides; gaze to the subject's left, as the rig's.
 SHAPES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,7 +57,7 @@ def effect(rest: Reading, moved: Reading) -> Effect:
 
 def wanted(control: str) -> Mapping[str, Range]:
     """(least, most) of what the movement by a control at 1 should be."""
-    return {control: (TURNS[control],) * 2} if control in TURNS else RIG_GOALS[control].movements
+    return TURN_GOALS[control].turns if control in TURN_GOALS else RIG_GOALS[control].movements
 
 
 def rig_figures(effects: Mapping[str, Sequence[Effect]]) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,8 @@ expressions, and corrects it by the gradients of the search's own objective thro
 `--hold EMOTIONS` goes on from the shipped predictor: only these (or neutral, or controls of the rig that are the same for all
 faces) learn, more calmly; the person, the head, the sides and the picture count more, and all but neutral leave the first rows
 alone, which move the background rather than the face.
-At the end, strength and knots are set by full pictures: see `calibrated`. Weights of rows become part of what goes on learning;
-`python -m tools.weigh_rows` finds new ones afterwards.
+At the end, strength and knots are set by full pictures: see `calibrated`. Weights of rows become part of the matrices that go on
+learning; `python -m tools.weigh_rows` finds new ones afterwards.
 
 `--generator FILE` learns instead what a show with a generator of your own learns in the background, and keeps it in the same
 place (`models/expression/own_generator.py`).

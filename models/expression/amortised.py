@@ -18,12 +18,12 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from models.errors import UserError
-from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SHARED, Goal
+from models.expression.goals import EMOTION_GOALS, NEUTRAL_GOAL, RIG_GOALS, SHARED, SIGNED, TURN_GOALS, Goal
 from models.expression.instance_search import random_jitters
 from models.expression.objective import Objective, Start, Weights
 from models.expression.predictor import KNOTS, NEUTRAL_STEP, PathPredictor
 from models.expression.preview import Generator, Previews, as_bytes, full_picture
-from models.expression.rows import COARSE, FIRST, shaping_rows
+from models.expression.rows import COARSE, shaping_rows
 from models.files import written_beside
 from models.judge.eyes import Eyes
 from models.judge.steer import BOTH_WAYS, View
@@ -37,7 +37,7 @@ LENGTH: Final = 0.35  # of a step in W+ at the beginning
 MOMENTUM: Final = 0.9
 DISTANCE: Final = 0.005  # pull towards no offset: else what no network sees wanders off, and with it the person
 STILL: Final = slice(COARSE)  # of the rows that shape a face, that no emotion moves once it is held
-GOALS: Final[Mapping[str, Goal]] = {NEUTRAL_STEP: NEUTRAL_GOAL, **EMOTION_GOALS, **RIG_GOALS}
+GOALS: Final[Mapping[str, Goal]] = {NEUTRAL_STEP: NEUTRAL_GOAL, **EMOTION_GOALS, **RIG_GOALS, **TURN_GOALS}
 CALIBRATED_FACES: Final = 12
 SCALES: Final = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 PERSON_LESS: Final = 0.03  # of the cosine that a search asks for: what no emotion falls below, in the mean, for strength
@@ -76,17 +76,17 @@ class Amortisation:
         teaching: Teaching = Teaching(),
         seed: int = FIRST_SEED,
     ) -> None:
-        """`seed` is the first face's. Weights of the predictor's rows become part of its matrices."""
-        predictor = _with_matrices(predictor.with_plain_rows(), [name for name in teaching.hold if name in SHARED])
+        """`seed` is the first face's. Weights of rows become part of the matrices that learn."""
         self.generator, self.predictor, self.seed = generator, predictor, seed
         self._steering, self._detect = eyes.steering, eyes.detect
         self._look_at, self._teaching = look_at, teaching
         self._rows = shaping_rows(generator)
-        self.matrices = {name: torch.from_numpy(matrix.copy()) for name, matrix in predictor.matrices.items()}
+        start = _matrices(predictor, self._rows, [name for name in teaching.hold if name in SHARED])
+        self.matrices = {name: torch.from_numpy(matrix.copy()) for name, matrix in start.items()}
         self._velocity = {name: torch.zeros_like(matrix) for name, matrix in self.matrices.items()}
-        for name in teaching.hold:
-            if name != NEUTRAL_STEP:
-                self.matrices[name][STILL] = 0
+        self._still = [name for name in teaching.hold if name not in (NEUTRAL_STEP, *TURN_GOALS)]
+        for name in self._still:
+            self.matrices[name][STILL] = 0
         self._average = {name: matrix.clone() for name, matrix in self.matrices.items()}
 
     def save(self, path: Path, minutes: float = 0.0) -> None:
@@ -122,13 +122,18 @@ class Amortisation:
         """The predictor as it was in the mean."""
         return self._with(self._average)
 
-    def _with(self, matrices: Mapping[str, Tensor]) -> PathPredictor:
-        controls = dict(self.predictor.controls)
-        for name in matrices.keys() & set(SHARED):
-            controls[name] = np.zeros_like(controls[name])
-            controls[name][self._rows] = matrices[name][..., 0].numpy()
-        predicted = {name: matrix.numpy().copy() for name, matrix in matrices.items() if name not in SHARED}
-        return replace(self.predictor, matrices=predicted, controls=controls)
+    def _with(self, learnt: Mapping[str, Tensor]) -> PathPredictor:
+        """The predictor with what has learnt of these matrices."""
+        known = self.predictor
+        matrices, controls, row_weights = dict(known.matrices), dict(known.controls), dict(known.row_weights)
+        for name in self._teaching.hold or learnt:
+            if name in SHARED:
+                controls[name] = np.zeros_like(controls[name])
+                controls[name][self._rows] = learnt[name][..., 0].numpy()
+            else:
+                matrices[name] = learnt[name].numpy().copy()
+                row_weights.pop(name, None)
+        return replace(known, matrices=matrices, controls=controls, row_weights=row_weights)
 
     def step(self, pace: float) -> dict[str, float]:
         """One face: neutral and some goals, or what is held. Returns the losses by goal; none where the picture shows no face."""
@@ -152,48 +157,50 @@ class Amortisation:
             first, picture, losses[NEUTRAL_STEP] = self._walk(NEUTRAL_STEP, ws, start, features, pace, random)
             start = Start(self._steering, picture, view)
         if not hold:
-            goals = [name for name in self.matrices if name != NEUTRAL_STEP]
-            names = random.choice(goals, self._teaching.each, replace=False).tolist()
+            others = [name for name in self.matrices if name != NEUTRAL_STEP]
+            names = random.choice(others, self._teaching.each, replace=False).tolist()
         for name in names:
             _, _, losses[name] = self._walk(name, first, start, features, pace, random)
         return losses
 
-    def _led(self, name: str, ws: Tensor, features: Tensor) -> Tensor:
-        """Where the predictor leads from `ws`."""
+    def _led(self, name: str, ws: Tensor, features: Tensor, way: float = 1.0) -> Tensor:
+        """Where the predictor leads from `ws`; with a `way` of −1 to the other side."""
         end = ws.clone()
         matrix = self.matrices[name]
-        end[0, self._rows] += matrix @ features[: matrix.shape[-1]]
+        end[0, self._rows] += way * (matrix @ features[: matrix.shape[-1]])
         return end
 
     def _walk(
         self, name: str, ws: Tensor, start: Start, features: Tensor, pace: float, random: np.random.RandomState
     ) -> tuple[Tensor, Tensor, float]:
         """Where the predictor leads from `ws`, the picture there, the loss; and the predictor is corrected."""
-        teaching = self._teaching
-        end = self._led(name, ws, features)
+        teaching, goal, way = self._teaching, GOALS[name], 1.0
+        if name in SIGNED and random.rand() < 0.5:
+            goal, way = goal.mirrored(), -1.0
+        end = self._led(name, ws, features, way)
         moved = end.clone().requires_grad_()
         picture = self._look_at(end, False)(moved)
         weights = teaching.weights_at_rest if name == NEUTRAL_STEP else teaching.weights
-        terms = Objective(self._steering, start, GOALS[name], weights)(picture, random_jitters(random, 2))
+        terms = Objective(self._steering, start, goal, weights)(picture, random_jitters(random, 2))
         terms["distance"] = DISTANCE * (moved - ws).square().sum()
         loss = torch.stack(list(terms.values())).sum()
         (gradient,) = torch.autograd.grad(loss, moved)
-        direction = gradient[0, self._rows] / gradient.norm().clamp_min(1e-12)
+        direction = way * gradient[0, self._rows] / gradient.norm().clamp_min(1e-12)
         # The constant moves all faces; the others move faces like this one, this one so many times as far as all.
         told = torch.cat([features[:1], teaching.own * features[1:] / features[1:].square().sum().clamp_min(1e-6)])
         velocity = self._velocity[name]
         velocity.mul_(MOMENTUM).add_(direction[..., None] * told[: velocity.shape[-1]], alpha=1 - MOMENTUM)
-        if teaching.hold and name != NEUTRAL_STEP:
-            self._velocity[name][STILL] = 0
+        if name in self._still:
+            velocity[STILL] = 0
         self.matrices[name].sub_(self._velocity[name], alpha=pace * LENGTH)
         return end, picture.detach(), float(loss.detach())
 
 
-def _with_matrices(predictor: PathPredictor, controls: Sequence[str]) -> PathPredictor:
-    """With controls that are the same for all faces as matrices of one feature, the constant."""
-    rows = slice(FIRST, FIRST + len(predictor.matrices[NEUTRAL_STEP]))
-    constant = {name: predictor.controls[name][rows, :, None].copy() for name in controls}
-    return replace(predictor, matrices={**predictor.matrices, **constant})
+def _matrices(predictor: PathPredictor, rows: slice, controls: Sequence[str]) -> dict[str, Floats]:
+    """All that a predictor knows as matrices: weights of rows in them, and `controls` that are the same for all faces, of one
+    feature, the constant."""
+    constant = {name: predictor.controls[name][rows, :, None] for name in controls}
+    return {**predictor.with_plain_rows().matrices, **constant}
 
 
 def drawn_codes(generator: Generator) -> Floats:

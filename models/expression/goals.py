@@ -6,11 +6,12 @@ sadness, a frown for fear. A range costs nothing inside.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from models.labels import EMOTIONS
 
+AXES: Final = ("pitch", "yaw", "roll")  # about which a head turns, as `landmarks.pose` gives them
 Region = Literal["face", "mouth", "eyes", "brows"]
 Range = tuple[float, float]
 
@@ -22,11 +23,21 @@ class Goal:
     emotion    the class to be seen (index into `EMOTIONS`), or None where only movements count
     movements  name of `geometry.MEASURES` → (least, most), in hundredths of the face's height more than at the start
     region     the part of the picture that may change
+    turns      one of `AXES` → (least, most), in degrees that the head turns from the start; about the others it should not
     """
 
     emotion: int | None
     movements: Mapping[str, Range] = field(default_factory=dict)
     region: Region = "face"
+    turns: Mapping[str, Range] = field(default_factory=dict)
+
+    def mirrored(self) -> "Goal":
+        """The same the other way."""
+
+        def back(ranges: Mapping[str, Range]) -> Mapping[str, Range]:
+            return {name: (-most, -least) for name, (least, most) in ranges.items()}
+
+        return replace(self, movements=back(self.movements), turns=back(self.turns))
 
 
 NEUTRAL_GOAL: Final = Goal(EMOTIONS.index("neutral"))
@@ -78,5 +89,10 @@ RIG_GOALS: Final[Mapping[str, Goal]] = {
     "smile": Goal(None, {"mouth_corners": (0.8, 2), "mouth_width": (5.5, 9), "lip_gap": (-0.5, 0.5)}, "mouth"),
     "pucker": Goal(None, {"mouth_width": (-10, -7), "lip_gap": (-0.5, 0.5)}, "mouth"),
 }
+TURN_GOALS: Final[Mapping[str, Goal]] = {
+    "yaw": Goal(None, turns={"yaw": (5.5, 6.5)}),
+    "pitch": Goal(None, turns={"pitch": (4.5, 5.5)}),
+}
 SEARCHED: Final = ("mouth_open", "blink")  # controls that must look right on every face
-SHARED: Final = tuple(control for control in RIG_GOALS if control not in SEARCHED)  # those that are the same for all faces
+SHARED: Final = (*(control for control in RIG_GOALS if control not in SEARCHED), *TURN_GOALS)  # the same for all faces
+SIGNED: Final = ("gaze", *TURN_GOALS)  # controls from −1 to 1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.expression.geometry import lopsidedness, measures, turned_from
-from models.expression.goals import Goal, Range, Region
+from models.expression.goals import AXES, Goal, Range, Region
 from models.judge.landmarks import (
     FACE_OVAL,
     LEFT_EYE_CORNERS,
@@ -74,8 +74,8 @@ class Objective:
 
     def __init__(self, steering: Steering, start: Start, goal: Goal, weights: Weights = Weights()) -> None:
         self._steering, self._start, self._goal, self._weights = steering, start, goal, weights
-        if weights.turn:
-            self._turned = turned_from(start.points)
+        self._turned = turned_from(start.points) if weights.turn or goal.turns else None
+        self._held = torch.tensor([float(axis not in goal.turns) for axis in AXES]).to(start.points)
 
     def __call__(self, picture: Tensor, jitters: Sequence[Jitter]) -> dict[str, Tensor]:
         """The weighted terms of the loss for one preview; their sum is the loss (but for the code's own distance)."""
@@ -97,9 +97,13 @@ class Objective:
         terms["identity"] = weights.identity * (1 - person.embedding @ start.person.embedding)
         terms["age"] = weights.age * ((person.age - start.person.age) / 10).square()
         terms["gender"] = weights.gender * (person.man - start.person.man).square()
-        terms["pose"] = weights.pose * (points - start.points)[list(STEADY)].square().sum(1).mean()
-        if weights.turn:
-            terms["turn"] = weights.turn * F.relu(self._turned(points).abs() - LEVEL).square().sum()
+        if not goal.turns:
+            terms["pose"] = weights.pose * (points - start.points)[list(STEADY)].square().sum(1).mean()
+        if self._turned is not None:
+            turned = self._turned(points)
+            terms["turn"] = weights.turn * F.relu((self._held * turned).abs() - LEVEL).square().sum()
+            for axis, limits in goal.turns.items():
+                terms[axis] = weights.movement * _outside(turned[AXES.index(axis)], limits)
         terms["symmetry"] = weights.symmetry * (lopsidedness(points) - start.lopsidedness).square().mean()
         terms["sides"] = weights.sides * F.relu(self._steering.sides(points).abs() - EVEN).square().sum()
         change = (picture - start.preview).abs().mean(1)

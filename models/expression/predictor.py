@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import UserError
-from models.expression.directions import TURNS, Directions
+from models.expression.directions import Directions
 from models.expression.goals import EMOTION_GOALS, SEARCHED, SHARED
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.expression.rows import FIRST
@@ -106,7 +106,7 @@ def untrained(directions: Directions, codes: Floats, rows: slice, components: in
         else:
             matrices[name][..., 0] = directions.offsets[name][rows]
     straight = (np.arange(1, KNOTS + 1) / KNOTS).astype(np.float32)
-    controls = {name: directions.offsets[name] for name in (*SHARED, *TURNS)}
+    controls = {name: directions.offsets[name] for name in SHARED}
     return PathPredictor(
         mean,
         scaled.astype(np.float32),

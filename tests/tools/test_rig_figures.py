@@ -42,7 +42,7 @@ def test_of_several_faces_the_mean_stands_beside_what_is_wanted() -> None:
     assert figures == {
         "gaze": {"movement": {"gaze": 1.5, "yaw": 3}, "wanted": {"gaze": (1.8, 3)}, "blendshapes": {"jawOpen": 0.25}}
     }
-    assert wanted("yaw") == {"yaw": (6, 6)}
+    assert wanted("yaw") == {"yaw": (5.5, 6.5)}
     assert all(wanted(control) for control in CONTROLS)
 
 
@@ -52,7 +52,7 @@ def test_a_control_is_bold_in_what_it_is_for_and_only_there() -> None:
         "|  | lids | brow inner | yaw | wanted |\n"
         "| --- | --- | --- | --- | --- |\n"
         "| `squint` | **-1.0** | 0.3 | 0.1 | lids -2 to -1.3, brow inner -0.5 to 0.5 |\n"
-        "| `yaw` | -1.0 | 0.3 | **0.1** | yaw 6 |\n\n"
+        "| `yaw` | -1.0 | 0.3 | **0.1** | yaw 5.5 to 6.5 |\n\n"
         "|  | eyeBlink |\n"
         "| --- | --- |\n"
         "| `squint` | 0.13 |\n"

@@ -90,6 +90,20 @@ def test_a_head_turns_for_nothing_only_a_little(yaw: float, cost: float) -> None
     assert float(paid["turn"]) == pytest.approx(cost, rel=0.15, abs=1e-3)
 
 
+@pytest.mark.parametrize(("yaw", "cost"), [(0.0, 5.0), (3.0, 2.0), (6.0, 0.0), (-2.0, 7.0)])
+def test_a_head_that_should_turn_pays_for_what_is_short_and_for_no_other_place(yaw: float, cost: float) -> None:
+    goal = Goal(None, turns={"yaw": (5.5, 6.5)})
+    picture = torch.zeros(1, 3, SIDE, SIDE)
+    start = Start(Head(), picture, VIEW)
+    picture[0, 2, -1, -1] = -yaw / 30  # `Head` counts the other way
+    paid = Objective(Head(), start, goal, Weights(turn=1.0))(picture, STILL)
+    assert float(paid["yaw"]) == pytest.approx(cost, rel=0.15, abs=0.02)
+    assert float(paid["turn"]) == pytest.approx(0, abs=1e-3)
+    assert "pose" not in paid
+    back = Objective(Head(), start, goal.mirrored(), Weights(turn=1.0))(picture, STILL)
+    assert float(back["yaw"]) == pytest.approx(5.0 + yaw, rel=0.15)
+
+
 def test_the_wanted_class_costs_less() -> None:
     picture = torch.zeros(1, 3, SIDE, SIDE)
     picture[0, 0, -1, -1] = 0.9
