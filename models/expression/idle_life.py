@@ -17,9 +17,9 @@ CLOSING: Final = 0.35  # of a blink's time; the rest is opening
 # (period in s, share) of the sines that sum to a sway; the periods have no common multiple that a viewer could notice.
 SWAY: Final = ((7.3, 0.5), (11.9, 0.35), (4.7, 0.15))
 BREATH: Final = 4.1  # s
-SWAY_YAW: Final = 0.35
-SWAY_PITCH: Final = 0.25
-BREATH_PITCH: Final = 0.10
+SWAY_YAW: Final = 0.27
+SWAY_PITCH: Final = 0.15
+BREATH_PITCH: Final = 0.05
 
 
 def idle(t: float, seed: int) -> dict[str, float]:
