@@ -2,7 +2,6 @@
 
     python -m tools.fit_head 512_from_128 --minutes 60              # draws 1500 faces, fits, writes the weights
     python -m tools.fit_head 512_from_128 --minutes 90              # goes on with that fit until it has had 90 minutes
-    python -m tools.fit_head 512_from_128 --minutes 60 --shipped --rounded --pace 0.5  # leads on what ships, gently, as drawn
     python -m tools.fit_head 256_from_64 --minutes 0 --sheet out.png # only measures the weights there are, and shows them
 
 First faces are drawn once into a work folder (`tools/head_pairs.py`); then the head is fitted on random crops. Loss: absolute and
@@ -44,7 +43,6 @@ from models.stylegan.mobile import Block, MobileStyleGAN
 from models.stylegan.slow_colour import CELL, REACH, REACH_WITH_REST
 from tools.head_pairs import HELD_OUT, Pairs, draw_pairs
 from tools.ranges import add_threads, real, whole
-from tools.rounding import round_as_drawn
 
 CROP: Final = 64  # of the 128 positions that the hidden layers work at
 BATCH: Final = 8
@@ -245,12 +243,11 @@ def strangeness(student: Student, drawn: Tensor, target: Tensor, counted: Tensor
 class Fit:
     """A fit under way: the head, the running average of its weights, and how far it has come."""
 
-    def __init__(self, head: Head, pace: float = 1.0) -> None:
-        self.rate = LEARNING_RATE * pace
+    def __init__(self, head: Head) -> None:
         self.head: Head = head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: Head = copy.deepcopy(self.head).requires_grad_(False)
         groups = [{"params": [p], "pace": PACE.get(name.split(".")[0], 1.0)} for name, p in self.head.named_parameters()]
-        self.optimiser = torch.optim.Adam(groups, lr=self.rate, betas=(0.9, 0.98))
+        self.optimiser = torch.optim.Adam(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
         self.student = load_student().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps = 0
         self.seconds = 0.0
@@ -288,7 +285,7 @@ class Fit:
         return self.average
 
     def _step(self, material: Material, share: float, rng: np.random.RandomState) -> None:
-        pace = self.rate * min(1, (self.steps + 1) / 100) * cosine_pace(share, 0.01)
+        pace = LEARNING_RATE * min(1, (self.steps + 1) / 100) * cosine_pace(share, 0.01)
         for group in self.optimiser.param_groups:
             group["lr"] = pace * group["pace"]
         seen, target, counted = material.batch(self.head, rng)
@@ -363,32 +360,22 @@ def save_sheet(head: Head, material: Material, path: Path) -> None:
         raise UserError(f"the sheet can't be written to {path}; name a .png in a folder that exists")
 
 
-def resumed(material: Material, kept: Path, *, shipped: bool = False, rounded: bool = False, pace: float = 1.0) -> Fit:
-    """The fit whose state lies in `kept`, or a new one, from the `shipped` weights if so wanted; its head reads `rounded` (see
-    `round_as_drawn`) or not. Raises UserError."""
-    head = _begun(material, kept, shipped=shipped)
-    if rounded:
-        round_as_drawn(head, material.generator)
-    fit = Fit(head, pace)
+def resumed(material: Material, kept: Path, *, shipped: bool = False) -> Fit:
+    """The fit whose state lies in `kept`, or a new one, from the `shipped` weights if so wanted. Raises UserError."""
+    design = material.design
     if kept.exists():
+        fit = Fit(Head(design))
         try:
             fit.load_state_dict(torch.load(kept, weights_only=True))
         except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, KeyError, ValueError) as error:
             reason = type(error).__name__  # torch's own words advise to trust the file
             raise UserError(f"the fit in {kept} can't go on ({reason}); delete that file to begin anew") from error
-    return fit
-
-
-def _begun(material: Material, kept: Path, *, shipped: bool) -> Head:
-    """Where a fit begins; nothing yet where one goes on that lies in `kept`."""
-    design = material.design
-    if kept.exists():
-        return Head(design)
+        return fit
     if shipped:
-        return deepened(design.weights, material)
+        return Fit(deepened(design.weights, material))
     if design.features == FINE_256.features and design.picture > FINE_256.picture:
-        return widened(load_head(FINE_256, material.generator.graph_hash).requires_grad_(True).train(), design)
-    return first_guess(material)
+        return Fit(widened(load_head(FINE_256, material.generator.graph_hash).requires_grad_(True).train(), design))
+    return Fit(first_guess(material))
 
 
 @exit_on_user_error
@@ -402,10 +389,6 @@ def main(arguments: list[str] | None = None) -> None:
         "--shipped",
         action="store_true",
         help="a new fit begins with the weights there are, and layers that they lack; not with a guess",
-    )
-    parser.add_argument("--rounded", action="store_true", help="fit to how integers draw what ships; not for 256_from_64")
-    parser.add_argument(
-        "--pace", type=real("--pace", 0.001, 10), default=1.0, help="how fast it begins, of the usual pace (default 1)"
     )
     parser.add_argument(
         "--faces", type=whole("--faces", HELD_OUT + BATCH + 1), default=1500, help="how many faces to draw (default 1500)"
@@ -422,8 +405,7 @@ def main(arguments: list[str] | None = None) -> None:
     material = Material(generator, draw_pairs(generator, args.faces, work), design)
     if args.minutes:
         kept = work / f"fit_{design.name}.pt"
-        begun = resumed(material, kept, shipped=args.shipped, rounded=args.rounded, pace=args.pace)
-        head = begun.run(material, args.minutes, kept)
+        head = resumed(material, kept, shipped=args.shipped).run(material, args.minutes, kept)
         head.write(design.weights, generator.graph_hash)
     head = load_head(design, generator.graph_hash)
     print(measure(head, material, range(HELD_OUT)))

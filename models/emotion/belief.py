@@ -23,6 +23,9 @@ _CHANGE: Final = 0.1  # probability per second that the emotion changes
 _NEUTRAL_BIAS: Final = 0.1  # log-odds that every verdict gives neutral ahead: small doubts must not add up to an emotion
 _DOUBT: Final = 0.02  # share of every verdict that is no verdict
 _SURER: Final = 1.5  # weight of verdicts from which more of them make surer; fewer are averaged: on one voice they err alike
+_OF_STRANGERS: Final = np.array([0.0, 0.0, 0.2, -0.4, 0.4])
+"""Log-odds that are added to what is believed of a stranger: happiness is heard too often in voices of other languages and
+microphones, sadness and fear too seldom. In a known voice nothing is left of it."""
 _MODEST: Final = 0.8  # exponent of what is believed of a stranger; of a well known voice it is 1
 _FIRST: Final = np.full(len(EMOTIONS), 1.0 / len(EMOTIONS))
 
@@ -60,5 +63,5 @@ class Belief:
         together = window.astype(np.float64) + _TOGETHER * np.log(self._belief)
         averaged = 1.0 + _TOGETHER * self._added / (1.0 + self._added / _SURER)
         modesty = _MODEST + known * (1.0 - _MODEST)
-        believed: Floats = softmax(modesty * together / averaged).astype(np.float32)
+        believed: Floats = softmax(modesty * together / averaged + (1.0 - known) * _OF_STRANGERS).astype(np.float32)
         return believed
