@@ -192,7 +192,7 @@ class Amortisation:
         velocity.mul_(MOMENTUM).add_(direction[..., None] * told[: velocity.shape[-1]], alpha=1 - MOMENTUM)
         if name in self._still:
             velocity[STILL] = 0
-        self.matrices[name].sub_(self._velocity[name], alpha=pace * LENGTH)
+        self.matrices[name].sub_(velocity, alpha=pace * LENGTH)
         return end, picture.detach(), float(loss.detach())
 
 
