@@ -63,5 +63,6 @@ class Belief:
         together = window.astype(np.float64) + _TOGETHER * np.log(self._belief)
         averaged = 1.0 + _TOGETHER * self._added / (1.0 + self._added / _SURER)
         modesty = _MODEST + known * (1.0 - _MODEST)
-        believed: Floats = softmax(modesty * together / averaged + (1.0 - known) * _OF_STRANGERS).astype(np.float32)
+        bias = (1.0 - known) * min(1.0, speech) * _OF_STRANGERS  # nothing is too seldom heard in what is hardly heard
+        believed: Floats = softmax(modesty * together / averaged + bias).astype(np.float32)
         return believed
