@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from models.errors import UserError
 from models.expression.geometry import MEASURES, measures
-from models.expression.goals import EMOTION_GOALS, RIG_GOALS, SEARCHED, Goal
+from models.expression.goals import EMOTION_GOALS, RIG_GOALS, SEARCHED, TURN_GOALS, Goal
 from models.expression.paths import ExpressionPaths, read_tensors, write_tensors
 from models.expression.preview import Generator, as_bytes, full_picture
 from models.expression.rows import shaping_rows
@@ -29,7 +29,7 @@ from models.judge.steer import STILL, Steering, View
 from models.labels import EMOTIONS
 
 FORMAT: Final = "speech2expression directions 1"
-TURNS: Final = {"yaw": 6.0, "pitch": 5.0}  # degrees aimed at for 1; what arrives is in docs/expression.md
+TURNS: Final = {name: sum(goal.turns[name]) / 2 for name, goal in TURN_GOALS.items()}  # degrees aimed at for 1; half or less arrives
 POSE_ROWS: Final = slice(0, 5)  # the blocks up to 16² place the head; later rows only follow
 CONDITIONS: Final = (*TURNS, "age", "man")
 MEASURED: Final = (*MEASURES, *CONDITIONS, "happy")

@@ -97,7 +97,7 @@ class Head(nn.Module):
         self.direct = nn.Linear(told, sum(self.sizes))
         self.hidden = nn.Linear(told, 256)
         self.combined = nn.Linear(256, sum(self.sizes), bias=False)
-        self.slow_colour = SlowColour(channels, rest=self.grow is not None)
+        self.slow_colour = SlowColour(channels, rest=self.grow is not None, picture=design.picture)
         self.register_buffer("feature_deviation", torch.ones(channels))
         self.register_buffer("style_mean", torch.zeros(told))
         self.register_buffer("style_deviation", torch.ones(told))

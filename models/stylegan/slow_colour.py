@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from models.stylegan.mobile import BLOCK_CHANNELS, HAAR_CHANNELS, LEAKY_SLOPE, Block, MobileStyleGAN, haar_synthesis
 
 CELL: Final = 4  # positions of the 128² features to the side of a square
+SQUARES: Final = 128 // CELL  # to the side of a whole picture
 FEATURES: Final = BLOCK_CHANNELS[4]
 BLOCKS: Final = ((HAAR_CHANNELS[5], BLOCK_CHANNELS[5]), (HAAR_CHANNELS[6], BLOCK_CHANNELS[6]))  # behind them
 REACH: Final = 2  # squares to each side that a colour depends on
@@ -74,11 +75,18 @@ class SlowColour(nn.Module):
     """What a head reads and draws → the picture with the colours that it should have.
 
     `channels` are those that its hidden layers read: all that the generator hands on at 128² or, with `rest`, what stands for
-    the first convolution of that block, and the averages go through its second one too.
+    the first convolution of that block, and the averages go through its second one too. `picture` is the side of what it moves,
+    unless it is a part of the whole.
     """
 
-    def __init__(self, channels: int = FEATURES, *, rest: bool = False) -> None:
+    shrinking: Tensor
+    stretching: Tensor
+
+    def __init__(self, channels: int = FEATURES, *, rest: bool = False, picture: int = 256) -> None:
         super().__init__()
+        # As buffers they are where the weights are: nothing is made or copied while a frame is drawn, or a CUDA graph recorded.
+        for name, matrix in zip(("shrinking", "stretching"), between(SQUARES, picture), strict=True):
+            self.register_buffer(name, matrix, persistent=False)
         self.loudness = nn.Parameter(torch.ones(channels))
         self.peaks = nn.Conv2d(channels, channels, 1, bias=False)
         self.rest = AveragedConvolution(channels, FEATURES) if rest else None
@@ -137,8 +145,13 @@ class SlowColour(nn.Module):
     def forward(self, x: Tensor, styles: Tensor, picture: Tensor) -> Tensor:
         """The hidden layers' input (N, C, H, W), the style factors that they are told, the head's picture (N, 3, P, P)."""
         (shrink_y, stretch_y), (shrink_x, stretch_x) = (
-            [matrix.to(picture) for matrix in between(x.shape[side] // CELL, picture.shape[side])] for side in (2, 3)
+            [matrix.to(picture) for matrix in self._between(x.shape[side] // CELL, picture.shape[side])] for side in (2, 3)
         )
         drawn = shrink_y @ picture @ shrink_x.T
         wrong = self.weigh(self.skipped(*averages(x), styles), drawn) - drawn
         return picture + stretch_y @ wrong @ stretch_x.T
+
+    def _between(self, squares: int, pixels: int) -> tuple[Tensor, Tensor]:
+        if (squares, pixels) == self.shrinking.shape:
+            return self.shrinking, self.stretching
+        return between(squares, pixels)
