@@ -29,7 +29,8 @@ from models.judge.steer import STILL, Steering, View
 from models.labels import EMOTIONS
 
 FORMAT: Final = "speech2expression directions 1"
-TURNS: Final = {name: sum(goal.turns[name]) / 2 for name, goal in TURN_GOALS.items()}  # degrees aimed at for 1; half or less arrives
+TURNS: Final = {name: sum(goal.turns[name]) / 2 for name, goal in TURN_GOALS.items()}
+"""Degrees aimed at for 1; half or less arrives."""
 POSE_ROWS: Final = slice(0, 5)  # the blocks up to 16² place the head; later rows only follow
 CONDITIONS: Final = (*TURNS, "age", "man")
 MEASURED: Final = (*MEASURES, *CONDITIONS, "happy")
