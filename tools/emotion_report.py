@@ -41,6 +41,8 @@ def show(console: Console, result: dict[str, Any]) -> None:
         _show_changes(console, result["changes"])
     if "steady" in result:
         _show_steady(console, result["steady"])
+    if "by_attack" in result:
+        _show_by_attack(console, result["by_attack"])
     if "no_voice" in result:
         _show_no_voice(console, result["no_voice"])
 
@@ -75,6 +77,15 @@ def _show_steady(console: Console, found: dict[str, Any]) -> None:
     )
     shares = ", ".join(f"{name} {share:.0%}" for name, share in found["shown_in_neutral_speech"].items())
     console.print(f"neutral talk is shown as: {shares} of the speaking time")
+
+
+def _show_by_attack(console: Console, found: list[dict[str, Any]]) -> None:
+    table = Table("expression.attack", "shown within 4 s", "median", "of those shown", "wrong changes a minute")
+    for row in found:
+        medians = (row["median_seconds"], row["median_seconds_of_those_that_arrive"])
+        seconds = ("none" if median is None else f"{median:.2f} s" for median in medians)
+        table.add_row(f"{row['attack']:g} s", f"{row['arrives']:.0%}", *seconds, f"{row['wrong_changes_a_minute']:.1f}")
+    console.print(table)
 
 
 def _show_no_voice(console: Console, found: dict[str, Any]) -> None:
@@ -132,12 +143,26 @@ def plot(result: dict[str, Any], folder: Path) -> None:
     figure.savefig(folder / "emotion.png", dpi=110)
     pyplot.close(figure)
     if "changes" in result:
-        figure, axis = pyplot.subplots(figsize=(5.5, 4))
-        for name in ("heard", "shown"):
-            curve = result["changes"][f"uar_{name}"]
-            axis.plot([float(t) for t in curve], list(curve.values()), marker="o", label=name)
-        axis.set(ylim=(0, 1), xlabel="seconds after a change of emotion", ylabel="UAR", title="time after onset")
-        axis.legend()
-        figure.tight_layout()
-        figure.savefig(folder / "emotion_onset.png", dpi=110)
-        pyplot.close(figure)
+        _plot_changes(result, folder / "emotion_onset.png")
+
+
+def _plot_changes(result: dict[str, Any], file: Path) -> None:
+    """UAR after a change; and what a quicker or a steadier face would show, where steady talk was heard as well."""
+    from matplotlib import pyplot
+
+    figure, (after, front) = pyplot.subplots(1, 2, figsize=(11, 4))
+    for name in ("heard", "shown"):
+        curve = result["changes"][f"uar_{name}"]
+        after.plot([float(t) for t in curve], list(curve.values()), marker="o", label=name)
+    after.set(ylim=(0, 1), xlabel="seconds after a change of emotion", ylabel="UAR", title="time after onset")
+    after.legend()
+    arrived = [row for row in result.get("by_attack", []) if row["median_seconds"] is not None]
+    front.plot([row["median_seconds"] for row in arrived], [row["wrong_changes_a_minute"] for row in arrived], marker="o")
+    for row in arrived:
+        point = (row["median_seconds"], row["wrong_changes_a_minute"])
+        front.annotate(f"{row['attack']:g} s", point, xytext=(4, 4), textcoords="offset points", fontsize=8)
+    front.set(xlim=(0, None), ylim=(0, None), xlabel="median seconds to the right label", ylabel="wrong changes a minute")
+    front.set(title="by expression.attack")
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+    pyplot.close(figure)

@@ -252,14 +252,18 @@ def timing(args: argparse.Namespace, clips: Sequence[Clip], hear_all: HearAll, s
     """Figures of talks that change and of steady ones; of what can't be made of these clips, why."""
     few = emotion_networks.few_voices(clips, args.voices)
     found: dict[str, Any] = {}
+    heard: dict[str, tuple[list[emotion_talks.Talk], list[list[Verdict]]]] = {}
     for name, talks, of in (
         ("changes", emotion_talks.changes(few, args.changes, skipped), emotion_talks.change_figures),
         ("steady", emotion_talks.steady(few, skipped), emotion_talks.steady_figures),
     ):
         if made := list(talks):
-            found[name] = of(made, hear_all(made, name), Expression())
+            heard[name] = made, hear_all(made, name)
+            found[name] = of(*heard[name], Expression())
         else:
             found[f"no_{name}"] = emotion_talks.TOO_FEW[name]
+    if len(heard) == 2:
+        found["by_attack"] = emotion_talks.by_attack(heard["changes"], heard["steady"], Expression())
     return found
 
 

@@ -10,7 +10,7 @@ from realtime.settings import Expression
 from realtime.values import Heard
 from tools import emotion_talks
 from tools.emotion_corpus import Clip
-from tools.emotion_talks import AFTER, BEFORE, Talk, change_figures, steady_figures, time_to_label
+from tools.emotion_talks import AFTER, BEFORE, Talk, by_attack, change_figures, steady_figures, time_to_label
 from tools.skipped import Skipped
 
 ANGRY, SAD = EMOTIONS.index("angry"), EMOTIONS.index("sad")
@@ -62,6 +62,15 @@ def test_share_of_neutral_talk_that_looks_neutral() -> None:
     shares = steady_figures([talk(NEUTRAL, NEUTRAL, 0.0, 4.0)], [heard], AT_ONCE)["shown_in_neutral_speech"]
     assert shares["neutral"] == pytest.approx(0.75, abs=0.03) and shares["sad"] == pytest.approx(0.25, abs=0.03)
     assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_a_quicker_face_is_sooner_right_and_more_often_wrong() -> None:
+    changing = [talk(SAD, ANGRY, 1.0, 5.0)], [verdicts([SAD] * 10 + [ANGRY] * 40)]
+    flickering = [talk(ANGRY, ANGRY, 0.0, 6.0)], [verdicts(([ANGRY] * 8 + [SAD] * 2) * 6)]
+    found = by_attack(changing, flickering, Expression())
+    times, wrong = [row["median_seconds"] for row in found], [row["wrong_changes_a_minute"] for row in found]
+    assert times == sorted(times) and times[0] < times[-1]
+    assert wrong == sorted(wrong, reverse=True) and wrong[0] > wrong[-1]
 
 
 @pytest.fixture
