@@ -22,8 +22,10 @@ from tools.evaluate_emotion import stream
 
 VOICE: Final = "voice"  # a burst, of whatever emotion
 SONG: Final = "song"  # to the network, speech
+LAUGHTER: Final = "laughter"  # this and the next: reflexes
+COUGH: Final = "cough"  # and sneezes, breath, snoring
 # EmoGator's thirty kinds, as far as they are one of ours or surely a voice.
-_GATOR: Final = {2: "laughter", 3: "angry", 11: VOICE, 13: "happy", 15: "fear", 18: "neutral", 19: VOICE, 24: "sad"}
+_GATOR: Final = {2: LAUGHTER, 3: "angry", 11: VOICE, 13: "happy", 15: "fear", 18: "neutral", 19: VOICE, 24: "sad"}
 _NAME: Final = re.compile(r"(\d{6})-(\d\d)-(\d)")  # who, what, which time
 # Sounds whose names say that a voice may be in them.
 _VOICES: Final = re.compile(
@@ -44,7 +46,8 @@ Floats = NDArray[np.float32]
 
 
 class Example(NamedTuple):
-    """A clip: one of KINDS, VOICE or SONG; who, or what sound, is heard. Of sounds that are made up, `path` is empty."""
+    """A clip: one of KINDS, LAUGHTER, COUGH, VOICE or SONG; who, or what sound, is heard. Of sounds that are made up, `path` is
+    empty."""
 
     path: Path
     kind: str

@@ -161,8 +161,9 @@ def _plot_changes(result: dict[str, Any], file: Path) -> None:
     for row in arrived:
         point = (row["median_seconds"], row["wrong_changes_a_minute"])
         front.annotate(f"{row['attack']:g} s", point, xytext=(4, 4), textcoords="offset points", fontsize=8)
-    front.set(xlim=(0, None), ylim=(0, None), xlabel="median seconds to the right label", ylabel="wrong changes a minute")
-    front.set(title="by expression.attack")
+    front.margins(0.12)
+    front.set(title="by expression.attack", xlabel="median seconds to the right label", ylabel="wrong changes a minute")
+    front.set(xlim=(0, None), ylim=(0, None))
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     pyplot.close(figure)

@@ -1,14 +1,16 @@
 """Train what hears vocal bursts, and tells them from sounds:
 
-    python -m tools.train_bursts --bursts EmoGator/mp3 --data ../shared/data/speech --sounds DIR ... --voices DIR ... --song DIR
+    python -m tools.train_bursts --bursts EmoGator/mp3 --data ../shared/data/speech --sounds DIR ... --voices DIR ... --song DIR \
+      --coughs DIR ...
 
 `--bursts` is the folder `mp3` of EmoGator (F. Buhl, arXiv:2301.00508): vocal bursts of 357 people, `NNNNNN-EE-I.mp3`. Its anger,
 neutral, fear, elation and sadness stand for the five emotions, its amusement for laughter; distress and pain are voices as well.
 `--voices` are recordings of screams and shouts, whatever they mean. Speech comes from the corpora in `--data`, sung vowels from
-`--song`; sounds without a voice are made up, and recorded ones lie in `--sounds`.
+`--song`; sounds without a voice are made up, and recorded ones lie in `--sounds`. `--coughs` are recordings of coughs, sneezes,
+snoring, breath: with laughter, reflexes, which say none of the five.
 
 First logistic regression on voice activity's states tells where there may be a voice. Then the shipped classifier hears every
-clip as a show does, and another one tells speech, laughter, no voice and bursts of the five emotions by its vectors. A fifth of
+clip as a show does, and another one tells speech, reflexes, no voice and bursts of the five emotions by its vectors. A fifth of
 people and sounds is kept apart first, to see what that is worth, and then learnt from too.
 """
 
@@ -25,12 +27,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.emotion.vocal_bursts import KINDS, LAUGHTER, NO_VOICE, SPEECH, WEIGHTS, Activity, VocalBursts
+from models.emotion.vocal_bursts import KINDS, NO_VOICE, REFLEX, SPEECH, WEIGHTS, Activity, VocalBursts
 from models.emotion.voice_activity import SileroNetwork
 from models.errors import exit_on_user_error
 from models.files import check_place
 from models.labels import EMOTIONS
 from tools.burst_corpus import (
+    COUGH,
+    LAUGHTER,
     SONG,
     VOICE,
     Example,
@@ -49,11 +53,11 @@ from tools.ranges import whole
 from tools.spread import spread
 
 # Of everything that activity learns from, beside each kind of burst once.
-ACTIVITY_SHARES: Final = {"speech": 1.0, "no voice": 4.0, VOICE: 3.0, SONG: 3.0}
+ACTIVITY_SHARES: Final = {"speech": 1.0, "no voice": 4.0, VOICE: 3.0, SONG: 3.0, COUGH: 2.0}
 # Of everything that kinds are learnt from, beside each other kind .04: speech that is taken for something else costs most.
-KIND_SHARES: Final = {"speech": 0.5, SONG: 0.1, "no voice": 0.1}
+KIND_SHARES: Final = {"speech": 0.5, SONG: 0.1, "no voice": 0.1, COUGH: 0.06}
 _LEAST_ODDS: Final = 1.0  # log-odds of a voice that count as even: what is heard by mistake is told from voices by its vector
-_AHEAD: Final = {LAUGHTER: 1.5, NO_VOICE: 2.0}  # log-odds given to what must not become an emotion where it is doubtful
+_AHEAD: Final = {REFLEX: 0.5, NO_VOICE: 2.0}  # log-odds given to what must not become an emotion where it is doubtful
 ACTIVITY_PENALTY: Final = 1e-4  # of the squared weights
 KIND_PENALTY: Final = 1e-3
 STEPS: Final = 100
@@ -69,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         *sounds(options.sounds, options.most),
         *recordings(options.voices, VOICE, options.most),
         *recordings(options.song, SONG, options.most),
+        *recordings(options.coughs, COUGH, options.most),
     ]
     states = spread(SileroNetwork.load, states_of, examples, options.jobs, "voice activity")
     apart = np.array([example.apart for example in examples])
@@ -85,9 +90,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def fitted_activity(examples: Sequence[Example], states: Sequence[States], among: NDArray[np.bool_]) -> Activity:
     """Learnt from the clips `among` (clips,): a voice is what is loud in bursts and song; what voice activity does not call
-    speech in speech, and all sounds, are none."""
+    speech in speech, and all sounds and coughs, are none: few of them reach the vectors then, which tell these."""
     kept = [(e.kind, rows) for e, s, a in zip(examples, states, among, strict=True) if a and len(rows := _telling(e.kind, s))]
-    none = {KINDS[SPEECH], KINDS[NO_VOICE]}
+    none = {KINDS[SPEECH], KINDS[NO_VOICE], COUGH}
     is_voice = np.repeat([kind not in none for kind, _ in kept], [len(rows) for _, rows in kept])
     values = np.concatenate([rows for _, rows in kept]).astype(np.float32)
     weight, bias = _regression(values, np.stack([~is_voice, is_voice], 1), _weights(kept, ACTIVITY_SHARES, 1.0), ACTIVITY_PENALTY)
@@ -98,7 +103,7 @@ def _telling(kind: str, state: States) -> NDArray[np.float16]:
     """Of a clip's states those that say something."""
     if kind == KINDS[SPEECH]:
         return state.values[~state.speech]
-    return state.values if kind == KINDS[NO_VOICE] else state.values[state.loud]
+    return state.values if kind in (KINDS[NO_VOICE], COUGH) else state.values[state.loud]
 
 
 def fitted_kinds(examples: Sequence[Example], vectors: Sequence[Floats], among: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -116,7 +121,8 @@ def _allowed(kind: str) -> NDArray[np.bool_]:
     """Which of KINDS a clip may be."""
     if kind == VOICE:
         return np.array([name in EMOTIONS for name in KINDS])
-    return np.array([name == (KINDS[SPEECH] if kind == SONG else kind) for name in KINDS])
+    meant = {SONG: KINDS[SPEECH], LAUGHTER: KINDS[REFLEX], COUGH: KINDS[REFLEX]}.get(kind, kind)
+    return np.array([name == meant for name in KINDS])
 
 
 def _weights(kept: Sequence[tuple[str, NDArray[np.floating]]], shares: Mapping[str, float], others: float) -> Floats:
@@ -197,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sounds", type=Path, nargs="*", default=[], metavar="DIR", help="folders of recordings without voices")
     add("--voices", type=Path, nargs="*", default=[], metavar="DIR", help="folders of screams and shouts")
     add("--song", type=Path, nargs="*", default=[], metavar="DIR", help="folders of recordings of singers")
+    add("--coughs", type=Path, nargs="*", default=[], metavar="DIR", help="folders of coughs, sneezes, snoring, breath")
     add("--most", type=whole("--most"), default=400, metavar="N", help="recordings of each of these folders (%(default)s)")
     add("--every", type=whole("--every"), default=20, metavar="N", help="take every Nth clip of speech (%(default)s)")
     add("--takes", type=whole("--takes", 1, 9), default=2, metavar="N", help="of each person's bursts of a kind (%(default)s)")

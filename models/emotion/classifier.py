@@ -3,7 +3,7 @@
 Sound -> frames (front_end, each computed once) and voice activity -> vectors of the last three seconds and of the newest 1.2 s of
 speech in them (embedding), minus the voice's own mean (voice_mean) -> network -> calibrated verdicts, beside it what is heard in
 bursts of voice (vocal_bursts); those on the newest speech add up to a belief (belief). Where nobody speaks, or somebody only
-laughs, there is no emotion (hearing).
+laughs or coughs, there is no emotion (hearing).
 """
 
 import hashlib
@@ -153,7 +153,7 @@ class EmotionClassifier:
         self._performers.recognise(vectors[0], n_speech_new)
         verdict = self._judge(vectors, self.shares)
         window, recent = shares.logits(verdict.logits)
-        telling = 1.0 - shares.laughter[-1] - shares.no_voice[-1]  # neither is one of the five
+        telling = 1.0 - shares.reflex[-1] - shares.no_voice[-1]  # neither is one of the five
         voice_seconds, new_seconds = self.window.n_speech / FRAMES_PER_SECOND, telling * n_new / FRAMES_PER_SECOND
         elapsed = self.HOP / self.SAMPLE_RATE
         believed = self._belief.step(recent, window, voice_seconds, new_seconds, elapsed, verdict.known)

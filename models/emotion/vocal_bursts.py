@@ -1,9 +1,11 @@
 """Vocal bursts: screams, sobs, groans, cheers and laughter, and vowels that are held. Voices that voice activity for speech does
 not hear, and, where nothing is said or sung, emotions that the network for speech does not know.
 
+Reflexes are what a body does by itself: laughter, coughs, sneezes, a throat that is cleared, breath. They say none of the five.
+
 Two linear readings, learnt by `tools/train_bursts.py`. Of voice activity's own states: whether there may be a voice, though no
-speech. Of a vector (`embedding.py`): how much of what is heard is speech or song, how much laughter, which says none of the five
-emotions, how much no voice after all, and how much a burst of each of the five.
+speech. Of a vector (`embedding.py`): how much of what is heard is speech or song, how much a reflex, how much no voice after
+all, and how much a burst of each of the five.
 """
 
 from dataclasses import dataclass
@@ -25,9 +27,9 @@ from models.files import written_beside
 from models.labels import EMOTIONS
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "vocal_bursts.safetensors"
-FORMAT: Final = "speech2expression vocal bursts 1"
-KINDS: Final = ("speech", "laughter", "no voice", *EMOTIONS)
-SPEECH, LAUGHTER, NO_VOICE = range(3)
+FORMAT: Final = "speech2expression vocal bursts 2"
+KINDS: Final = ("speech", "reflex", "no voice", *EMOTIONS)
+SPEECH, REFLEX, NO_VOICE = range(3)
 N_READ: Final = 2 * N_STATE
 _SHAPES: Final = {
     "activity.weight": (N_READ,),
@@ -40,18 +42,20 @@ Floats = NDArray[np.float32]
 
 
 class Shares(NamedTuple):
-    """Of n vectors: how much of each is speech (n,), laughter (n,), no voice (n,), and a burst of each of the five (n, 5);
+    """Of n vectors: how much of each is speech (n,), a reflex (n,), no voice (n,), and a burst of each of the five (n, 5);
     together 1."""
 
     speech: NDArray[np.float64]
-    laughter: NDArray[np.float64]
+    reflex: NDArray[np.float64]
     no_voice: NDArray[np.float64]
     emotions: NDArray[np.float64]
 
     def where_spoken(self, spoken: float) -> "Shares":
-        """As far (0..1) as voice activity itself has heard enough speech, what is heard is some voice."""
-        moved = self.no_voice * spoken
-        return self._replace(speech=self.speech + moved, no_voice=self.no_voice - moved)
+        """As far (0..1) as voice activity itself has heard enough speech, what is heard is no mere sound and no burst, but
+        speech, or a reflex: coughs and laughter are often called speech."""
+        moved = spoken * (self.no_voice + self.emotions.sum(1))
+        left = 1.0 - spoken
+        return Shares(self.speech + moved, self.reflex, left * self.no_voice, left * self.emotions)
 
     def logits(self, said: Floats) -> Floats:
         """Logits (n, 5) of the emotion in what has one, where those `said` by what is speech are (n, 5)."""
@@ -90,7 +94,7 @@ class VocalBursts:
     def heard_in(self, vectors: Floats) -> Shares:
         """What is heard in vectors (n, N_EMBEDDING)."""
         likely = self.kinds(vectors)
-        return Shares(likely[:, SPEECH], likely[:, LAUGHTER], likely[:, NO_VOICE], likely[:, NO_VOICE + 1 :])
+        return Shares(likely[:, SPEECH], likely[:, REFLEX], likely[:, NO_VOICE], likely[:, NO_VOICE + 1 :])
 
     def kinds(self, vectors: Floats) -> NDArray[np.float64]:
         """The same as probabilities of KINDS (n, 8)."""

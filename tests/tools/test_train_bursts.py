@@ -14,7 +14,7 @@ from models.emotion.trained import Trained
 from models.emotion.vocal_bursts import KINDS, N_READ, Activity, VocalBursts
 from models.errors import UserError
 from tools import train_bursts
-from tools.burst_corpus import SONG, VOICE, Example, States
+from tools.burst_corpus import COUGH, LAUGHTER, SONG, VOICE, Example, States
 from tools.emotion_conditions import laughter as laughing
 from tools.train_bursts import activity_told, fitted_activity, fitted_kinds, kinds_told
 
@@ -22,7 +22,7 @@ from tools.train_bursts import activity_told, fitted_activity, fitted_kinds, kin
 def test_what_is_a_voice_is_told_from_speech_and_sounds() -> None:
     """By one number of the states; another, which is large, says nothing; neither does what is soft in a burst."""
     rng = np.random.default_rng(0)
-    kinds = ["fear", SONG, VOICE, "speech", "no voice"]
+    kinds = ["fear", SONG, VOICE, "speech", "no voice", COUGH]
     examples = [Example(Path(), kind, str(person)) for kind in kinds for person in range(40)]
     states = []
     for example in examples:
@@ -43,13 +43,15 @@ def test_what_is_a_voice_is_told_from_speech_and_sounds() -> None:
 
 def test_kinds_that_differ_are_told_apart_whatever_else_differs() -> None:
     rng = np.random.default_rng(0)
-    kinds = [*KINDS, VOICE, SONG]  # of a voice it is not told which emotion it has, and song is speech
+    # Of a voice it is not told which emotion it has; song is speech, laughter and coughs are reflexes.
+    meant = {VOICE: "fear", SONG: "speech", LAUGHTER: "reflex", COUGH: "reflex"}
+    kinds = [*(kind for kind in KINDS if kind != "reflex"), *meant]
     examples = [Example(Path(), kind, str(person)) for kind in kinds for person in range(12)]
     vectors = []
     for example in examples:
         values = np.zeros((5, N_EMBEDDING), np.float32)
         values[:, :20] = rng.normal(scale=100.0, size=(5, 20))
-        column = {VOICE: KINDS.index("fear"), SONG: KINDS.index("speech")}.get(example.kind, kinds.index(example.kind))
+        column = KINDS.index(meant.get(example.kind, example.kind))
         values[:, 30 + column] = 5.0 + rng.normal(scale=0.1, size=5)
         vectors.append(values)
     among = np.arange(len(examples)) % 3 > 0
@@ -59,7 +61,7 @@ def test_kinds_that_differ_are_told_apart_whatever_else_differs() -> None:
     for kind, line in zip(kinds, lines, strict=False):
         shares = dict(part.rsplit(" ", 1) for part in line.split("taken for ")[1].split(", "))
         most = max(shares, key=lambda name: float(shares[name]))
-        assert most == {VOICE: "fear", SONG: "speech"}.get(kind, kind)
+        assert most == meant.get(kind, kind)
     assert lines[-1].endswith("1.000")
 
 
@@ -80,8 +82,9 @@ def test_the_tool_writes_what_belongs_to_the_shipped_classifier(tmp_path: Path, 
     write_wav(tmp_path / "screams" / "a.wav", turn(1)[:16_000])
     out = tmp_path / "bursts.safetensors"
     folders = ["--data", str(tmp_path), "--voices", str(tmp_path / "screams"), "--song", str(tmp_path / "screams")]
+    folders += ["--coughs", str(tmp_path / "screams")]
     assert train_bursts.main(["--bursts", str(tmp_path / "mp3"), *folders, "--every", "1", "--out", str(out)]) == 0
-    assert "35 clips: written to" in capsys.readouterr().out
+    assert "36 clips: written to" in capsys.readouterr().out
     assert VocalBursts.load(out).classifier == EmotionClassifier(Trained.load(WEIGHTS, "")).identity
 
 
