@@ -272,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.ship:
             ship(study, args, tell)
             console.print(
-                f"wrote {WEIGHTS}; laughter and bursts are not heard until tools.train_bursts has learnt them from its vectors"
+                f"wrote {WEIGHTS}; reflexes and bursts are not heard until tools.train_bursts has learnt them from its vectors"
             )
     write_json(args.json, found)
     return 0
