@@ -1,6 +1,6 @@
 """Train what hears vocal bursts, and tells them from sounds:
 
-    python -m tools.train_bursts --bursts EmoGator/mp3 --data FOLDER --sounds DIR ... --voices DIR ... --song DIR ... --coughs DIR ...
+    python -m tools.train_bursts --bursts EmoGator/mp3 --data FOLDER --sounds DIR --voices DIR --song DIR --coughs DIR
 
 `--bursts` is the folder `mp3` of EmoGator (F. Buhl, arXiv:2301.00508): vocal bursts of 357 people, `NNNNNN-EE-I.mp3`. Its anger,
 neutral, fear, elation and sadness stand for the five emotions, its amusement for laughter; distress and pain are voices as well.
