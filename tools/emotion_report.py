@@ -161,9 +161,12 @@ def _plot_changes(result: dict[str, Any], file: Path) -> None:
     for row in arrived:
         point = (row["median_seconds"], row["wrong_changes_a_minute"])
         front.annotate(f"{row['attack']:g} s", point, xytext=(4, 4), textcoords="offset points", fontsize=8)
-    front.margins(0.12)
+    front.margins(0.12)  # room for what is written beside the points
+    front.update_datalim([(0, 0)])
+    front.autoscale_view()
     front.set(title="by expression.attack", xlabel="median seconds to the right label", ylabel="wrong changes a minute")
-    front.set(xlim=(0, None), ylim=(0, None))
+    front.set_xlim(left=0)
+    front.set_ylim(bottom=0)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
