@@ -150,16 +150,26 @@ def _plot_changes(result: dict[str, Any], file: Path) -> None:
     """UAR after a change; and what a quicker or a steadier face would show, where steady talk was heard as well."""
     from matplotlib import pyplot
 
-    figure, (after, front) = pyplot.subplots(1, 2, figsize=(11, 4))
+    arrived = [row for row in result.get("by_attack", []) if row["median_seconds"] is not None]
+    figure, axes = pyplot.subplots(1, 2 if arrived else 1, figsize=(11 if arrived else 5.5, 4), squeeze=False)
+    after = axes[0, 0]
     for name in ("heard", "shown"):
         curve = result["changes"][f"uar_{name}"]
         after.plot([float(t) for t in curve], list(curve.values()), marker="o", label=name)
     after.set(ylim=(0, 1), xlabel="seconds after a change of emotion", ylabel="UAR", title="time after onset")
     after.legend()
-    arrived = [row for row in result.get("by_attack", []) if row["median_seconds"] is not None]
-    front.plot([row["median_seconds"] for row in arrived], [row["wrong_changes_a_minute"] for row in arrived], marker="o")
-    for row in arrived:
-        point = (row["median_seconds"], row["wrong_changes_a_minute"])
+    if arrived:
+        _plot_by_attack(axes[0, 1], arrived)
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+    pyplot.close(figure)
+
+
+def _plot_by_attack(front: Any, arrived: list[dict[str, Any]]) -> None:
+    """How soon against how steady, on those axes of matplotlib's."""
+    points = [(row["median_seconds"], row["wrong_changes_a_minute"]) for row in arrived]
+    front.plot(*zip(*points, strict=True), marker="o")
+    for point, row in zip(points, arrived, strict=True):
         front.annotate(f"{row['attack']:g} s", point, xytext=(4, 4), textcoords="offset points", fontsize=8)
     front.margins(0.12)  # room for what is written beside the points
     front.update_datalim([(0, 0)])
@@ -167,6 +177,3 @@ def _plot_changes(result: dict[str, Any], file: Path) -> None:
     front.set(title="by expression.attack", xlabel="median seconds to the right label", ylabel="wrong changes a minute")
     front.set_xlim(left=0)
     front.set_ylim(bottom=0)
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
-    pyplot.close(figure)
